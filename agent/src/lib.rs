@@ -1,0 +1,7 @@
+//! The agent: walks, reads and searches mounts on behalf of `vole`, over a byte stream.
+//!
+//! It knows nothing of engines, containers or terminals: it serves [`proto`] requests about the
+//! directories ("roots") that it was started with, and never leaves them.
+
+pub mod proto;
+pub mod serve;

@@ -1,0 +1,179 @@
+//! Every action, declared once: matcher, footer, help, palette, configuration names and the key table in the
+//! documents come from this table. Says nothing of what an action does.
+
+/// Where an action's keys work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Section {
+    /// Everywhere but in a text field.
+    Global,
+    /// Moving in any list, tree or text.
+    Move,
+    /// The table of mounts.
+    Mounts,
+    /// The details of one mount.
+    Details,
+    /// The tree of files.
+    Files,
+    /// The preview of one file.
+    Preview,
+    /// The list of jobs.
+    Jobs,
+}
+
+impl Section {
+    /// All sections in the order in which help shows them.
+    pub const ALL: [Self; 7] = [
+        Self::Global,
+        Self::Move,
+        Self::Mounts,
+        Self::Details,
+        Self::Files,
+        Self::Preview,
+        Self::Jobs,
+    ];
+
+    /// Its title.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Global => "Everywhere",
+            Self::Move => "Moving",
+            Self::Mounts => "Mounts",
+            Self::Details => "Details",
+            Self::Files => "Files",
+            Self::Preview => "Preview",
+            Self::Jobs => "Jobs",
+        }
+    }
+}
+
+/// An action as the table declares it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Declared {
+    /// The action.
+    pub action: Action,
+    /// Its name in configuration and palette.
+    pub id: &'static str,
+    /// Where its keys work.
+    pub section: Section,
+    /// Its default keys, in the words of [`super::key`].
+    pub keys: &'static [&'static str],
+    /// What it does, for help and palette.
+    pub doc: &'static str,
+    /// Its word in the footer; empty keeps it out.
+    pub short: &'static str,
+}
+
+macro_rules! actions {
+    ($($section:ident { $($variant:ident $id:literal [$($key:literal),*] $short:literal $doc:literal;)* })*) => {
+        /// Everything that a key, the palette or a script of keys can ask for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Action {
+            $($(#[doc = $doc] $variant,)*)*
+        }
+
+        /// The table, in the order in which help shows it.
+        pub const ACTIONS: &[Declared] = &[
+            $($(Declared { action: Action::$variant, id: $id, section: Section::$section, keys: &[$($key),*], doc: $doc, short: $short },)*)*
+        ];
+    };
+}
+
+actions! {
+    Global {
+        Help "help" ["?", "f1"] "help" "Shows the keys that work here now";
+        Palette "palette" [":"] "actions" "Finds any action by its name";
+        Jobs "jobs" ["w"] "jobs" "Lists running and finished jobs";
+        Back "back" ["esc"] "back" "Closes what is open, clears the filter, or goes back";
+        Refresh "refresh" ["R"] "" "Asks the engine for everything again";
+        NextPane "next-pane" ["tab"] "" "Moves to the next pane";
+        ShowMounts "show-mounts" ["1"] "" "Shows the mounts";
+        ShowDetails "show-details" ["2"] "" "Shows the details of the mount under the cursor";
+        ShowFiles "show-files" ["3"] "" "Shows the files of the mount under the cursor";
+        Copy "copy" ["y"] "" "Copies the name or path under the cursor to the clipboard of your terminal";
+        Suspend "suspend" ["ctrl-z"] "" "Suspends vole; `fg` brings it back";
+        Quit "quit" ["q", "ctrl-c"] "quit" "Ends vole";
+    }
+    Move {
+        Down "down" ["j", "down"] "" "Moves down";
+        Up "up" ["k", "up"] "" "Moves up";
+        PageDown "page-down" ["ctrl-d", "pagedown"] "" "Moves down by half a screen";
+        PageUp "page-up" ["ctrl-u", "pageup"] "" "Moves up by half a screen";
+        First "first" ["g", "home"] "" "Moves to the first line";
+        Last "last" ["G", "end"] "" "Moves to the last line";
+    }
+    Mounts {
+        OpenFiles "open-files" ["enter", "l", "right"] "files" "Opens the mount's files";
+        Inspect "inspect" ["i"] "details" "Opens or closes the details beside the table";
+        Filter "filter" ["/"] "filter" "Filters the table, fuzzily";
+        Orphans "filter-orphans" ["O"] "orphans" "Shows orphans only";
+        Anonymous "filter-anonymous" ["A"] "" "Shows anonymous volumes only";
+        Binds "filter-binds" ["B"] "" "Shows bind mounts only";
+        Sort "sort" ["s"] "sort" "Sorts by the next column: size, name, age, attached, last write";
+        SortReverse "sort-reverse" ["S"] "" "Reverses the order";
+        Group "group" ["p"] "" "Groups by project, or not";
+        Mark "mark" ["space"] "mark" "Marks the mount, or not, and moves down";
+        MarkRange "mark-range" ["v"] "" "Starts a range of marks, or ends it";
+        MarkNone "mark-none" ["V"] "" "Takes all marks away";
+        Measure "measure" ["r"] "measure" "Measures the marked mounts, or the one under the cursor, again";
+        MeasureAll "measure-all" ["M"] "" "Measures every mount again";
+        CancelMeasure "cancel-measure" ["X"] "" "Cancels the running measurement";
+    }
+    Details {
+        Masked "masked" ["m"] "image" "Lists what the image holds beneath the mount";
+    }
+    Files {
+        Enter "enter" ["enter", "l", "right"] "open" "Opens the directory, or the file's preview";
+        Leave "leave" ["h", "left", "backspace"] "up" "Closes the directory, or goes to the one above";
+        FilesSort "files-sort" ["s"] "sort" "Sorts by the next column: name, size, last change";
+        FindName "find" ["/"] "find" "Finds names in this directory and below";
+        Grep "grep" ["ctrl-f"] "grep" "Finds lines in the files of this directory and below";
+        Download "download" ["D"] "get" "Downloads the file or directory to this machine";
+        MeasureTree "measure-tree" ["r"] "" "Measures the directories again";
+    }
+    Preview {
+        Follow "follow" ["f"] "follow" "Follows the growing file, or stops";
+        ToggleHex "hex" ["x"] "hex" "Shows bytes in hex, or text";
+        Wrap "wrap" ["W"] "" "Wraps long lines, or not";
+    }
+    Jobs {
+        CancelJob "cancel-job" ["x"] "cancel" "Cancels the job under the cursor";
+    }
+}
+
+impl Action {
+    /// Its row in the table.
+    pub fn declared(self) -> Option<&'static Declared> {
+        ACTIONS.iter().find(|row| row.action == self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn ids_are_unique_and_keys_are_unique_within_what_can_be_active_together() {
+        let mut ids = HashSet::new();
+        for row in ACTIONS {
+            assert!(ids.insert(row.id), "two actions are called {}", row.id);
+        }
+        for section in [
+            Section::Mounts,
+            Section::Details,
+            Section::Files,
+            Section::Preview,
+            Section::Jobs,
+        ] {
+            let mut keys = HashSet::new();
+            for row in ACTIONS
+                .iter()
+                .filter(|row| matches!(row.section, Section::Global | Section::Move) || row.section == section)
+            {
+                for key in row.keys {
+                    assert!(keys.insert(*key), "{key} means two things in {section:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What can go wrong with an engine, typed where a caller decides by it.
+
+use thiserror::Error;
+
+/// An error of the engine side.
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
+pub enum EngineError {
+    /// Nothing answers at the endpoint.
+    #[error("cannot reach the engine at {endpoint}: {cause}")]
+    Unreachable {
+        /// The endpoint as configured.
+        endpoint: String,
+        /// What happened, with a hint (for a socket without permission: the group to join).
+        cause: String,
+    },
+    /// The engine answered with an error status.
+    #[error("{what}: the engine answered {status}: {message}")]
+    Status {
+        /// What was asked, for people.
+        what: String,
+        /// The HTTP status.
+        status: u16,
+        /// The engine's message.
+        message: String,
+    },
+    /// The engine's answer could not be understood.
+    #[error("{what}: the engine's answer makes no sense: {cause}")]
+    Garbage {
+        /// What was asked, for people.
+        what: String,
+        /// What was wrong with it.
+        cause: String,
+    },
+    /// The engine did not answer in time.
+    #[error("{what}: no answer within {seconds} s")]
+    Timeout {
+        /// What was asked, for people.
+        what: String,
+        /// How long was waited, in seconds.
+        seconds: u64,
+    },
+    /// No helper container can run here, and nothing else can do its work.
+    #[error("{reason}")]
+    NoHelper {
+        /// Why, and what to try.
+        reason: String,
+    },
+    /// The agent reported a fault about one path.
+    #[error("{}", .0.message)]
+    Agent(vole_agent::proto::Fault),
+    /// The session ended before the answer (helper killed, engine gone).
+    #[error("the helper is gone: {0}")]
+    SessionLost(String),
+    /// The operator cancelled.
+    #[error("cancelled")]
+    Cancelled,
+}

@@ -1,0 +1,51 @@
+//! The engine side: [`Daemon`] is the REST side (real and demo), [`Session`] the agent side (one
+//! implementation whatever carries it), [`Engine`] both together with leases. Knows nothing of screens.
+
+pub mod daemon;
+pub mod error;
+pub mod session;
+
+pub use daemon::{About, ContainerDetail, ContainerRow, Daemon, DiskUsage, EngineEvent, VolumeList, VolumeRow};
+pub use error::EngineError;
+pub use session::{OpenSpec, Opened, Purpose, Session, Target};
+
+use std::sync::Arc;
+
+use crate::model::{EngineId, Mount};
+
+/// One engine: its REST side, its sessions and their leases. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    /// Identifies it across starts.
+    pub id: EngineId,
+    /// The REST side.
+    pub daemon: Arc<dyn Daemon>,
+    // leases: Arc<lease::Leases>, …
+}
+
+impl Engine {
+    /// Opens, or takes up, a session for browsing one mount. The session is leased: after about ten
+    /// seconds without a call its helper is removed, and the next call opens another.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NoHelper`] when browsing cannot be, with the reason for the operator.
+    pub async fn browse(&self, _mount: &Mount) -> Result<Lease, EngineError> {
+        todo!("session helper")
+    }
+
+    /// Releases every lease at once and waits until the helpers are gone; before any plan that removes.
+    pub async fn release(&self) {
+        todo!("session helper")
+    }
+}
+
+/// A leased session for one mount.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// The session.
+    pub session: Session,
+    /// The mount's root in that session.
+    pub root: u32,
+    // a guard that counts use, …
+}

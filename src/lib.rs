@@ -1,0 +1,7 @@
+//! vole, the VOLume Explorer.
+
+pub mod core;
+pub mod engine;
+pub mod model;
+pub mod ops;
+pub mod text;

@@ -1,0 +1,3 @@
+//! The `vole` program.
+
+fn main() {}

@@ -1,0 +1,9 @@
+//! The nouns of vole: engines, mounts, attachments, sizes. Plain data without I/O.
+
+pub mod ids;
+pub mod mount;
+pub mod size;
+
+pub use ids::{BytePath, EngineId, JobId, MountId, VolumeName};
+pub use mount::{Attachment, ContainerState, Mount, MountKind, Orphan, Scan};
+pub use size::{Size, Source};
