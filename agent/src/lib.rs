@@ -3,5 +3,7 @@
 //! It knows nothing of engines, containers or terminals: it serves [`proto`] requests about the
 //! directories ("roots") that it was started with, and never leaves them.
 
+pub mod frame;
+mod outlet;
 pub mod proto;
 pub mod serve;

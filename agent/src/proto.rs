@@ -5,7 +5,8 @@
 //! [`ToAgent`] one way and [`FromAgent`] the other. The agent's first frame is [`FromAgent::Hello`].
 //! Several requests run at once, told apart by their id. Each request may have [`WINDOW`] reply
 //! frames in flight; the client returns credit as it consumes them. A request ends with exactly one
-//! of [`Reply::Done`], [`Reply::Failed`] and [`Reply::Cancelled`].
+//! of [`Reply::Done`], [`Reply::Failed`] and [`Reply::Cancelled`], which needs no credit. Its id is free then;
+//! credit and cancels that come late for it are ignored.
 
 use serde::{Deserialize, Serialize};
 
@@ -147,6 +148,7 @@ pub enum Request {
         /// The tree to search.
         at: Place,
         /// An unanchored sparse DFA of `regex-automata` in little-endian bytes.
+        #[serde(with = "serde_bytes")]
         dfa: Vec<u8>,
         /// Stop after so many.
         limit: u32,
@@ -156,6 +158,7 @@ pub enum Request {
         /// The tree or file to search.
         at: Place,
         /// An unanchored sparse DFA of `regex-automata` in little-endian bytes.
+        #[serde(with = "serde_bytes")]
         dfa: Vec<u8>,
         /// Stop after so many lines.
         limit: u32,
@@ -179,7 +182,7 @@ pub enum Reply {
     /// One entry.
     Entry(Entry),
     /// Bytes of a file.
-    Data(Vec<u8>),
+    Data(#[serde(with = "serde_bytes")] Vec<u8>),
     /// News of a followed file.
     Followed(Followed),
     /// News of running measurements.
@@ -298,6 +301,7 @@ pub enum Followed {
         /// Offset of the first byte in the file as it is now.
         offset: u64,
         /// The bytes.
+        #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
     },
     /// The file became shorter; following goes on at its start.

@@ -1,10 +1,23 @@
 //! The server side of the protocol: reads requests, runs each on a thread, writes replies within the
 //! client's credit. It knows nothing of what a request does; a [`Backend`] does.
 
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use crate::proto::{Fault, Hello, Reply, Request};
+use crate::frame;
+use crate::outlet::Outlet;
+use crate::proto::{Fault, FromAgent, Hello, Reply, Request, ToAgent, WINDOW};
+
+/// Requests that may run at once; one more is answered with [`Reply::Failed`].
+pub const MAX_REQUESTS: usize = 32;
+/// How long the end of a connection waits for a write that nobody takes.
+const STUCK: Duration = Duration::from_secs(1);
+/// Stack of a request's thread: nothing here recurses, and buffers live on the heap.
+const STACK: usize = 256 << 10;
 
 /// Why a request ended before its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,36 +47,257 @@ pub trait Backend: Send + Sync + 'static {
     fn handle(&self, request: Request, sink: &Sink) -> Result<Vec<Fault>, Halt>;
 }
 
-/// Where a running request puts its replies.
+/// What a client has allowed a request.
 #[derive(Debug)]
-pub struct Sink {}
+struct Gate {
+    cancelled: AtomicBool,
+    credit: Mutex<u32>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn cancel(&self) {
+        // The lock orders this against a sender that has looked and is about to wait.
+        let _credit = lock(&self.credit);
+        self.cancelled.store(true, Ordering::Relaxed);
+        self.changed.notify_all();
+    }
+
+    fn allow(&self, frames: u32) {
+        let mut credit = lock(&self.credit);
+        *credit = credit.saturating_add(frames);
+        self.changed.notify_all();
+    }
+}
+
+/// Where a running request puts its replies. Shared by the threads of a request.
+#[derive(Debug)]
+pub struct Sink {
+    id: u32,
+    gate: Arc<Gate>,
+    outlet: Arc<Outlet>,
+}
 
 impl Sink {
     /// Sends a reply, waiting for the client's credit.
     ///
     /// # Errors
     ///
-    /// [`Halt::Cancelled`] when the request was cancelled or the client is gone.
-    pub fn send(&self, _reply: Reply) -> Result<(), Halt> {
-        todo!("agent helper")
+    /// [`Halt::Cancelled`] when the request was cancelled or the client is gone; [`Halt::Fault`] when the reply
+    /// does not fit a frame.
+    pub fn send(&self, reply: Reply) -> Result<(), Halt> {
+        let mut credit = lock(&self.gate.credit);
+        loop {
+            if self.cancelled() {
+                return Err(Halt::Cancelled);
+            }
+            if *credit > 0 {
+                *credit -= 1;
+                break;
+            }
+            credit = self.gate.changed.wait(credit).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(credit);
+        self.write(reply)
     }
 
     /// Whether the client cancelled this request or is gone; long loops ask now and then.
     pub fn cancelled(&self) -> bool {
-        todo!("agent helper")
+        self.gate.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Waits for `time`, or less when the request is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// [`Halt::Cancelled`] when it was.
+    pub fn pause(&self, time: Duration) -> Result<(), Halt> {
+        let credit = lock(&self.gate.credit);
+        let wait = self
+            .gate
+            .changed
+            .wait_timeout_while(credit, time, |_| !self.cancelled());
+        drop(wait.unwrap_or_else(PoisonError::into_inner));
+        if self.cancelled() { Err(Halt::Cancelled) } else { Ok(()) }
+    }
+
+    fn write(&self, reply: Reply) -> Result<(), Halt> {
+        let frame = frame::encode(&FromAgent::Reply { id: self.id, reply }).map_err(|error| {
+            Halt::Fault(Fault {
+                errno: None,
+                path: Vec::new(),
+                message: error.to_string(),
+            })
+        })?;
+        self.outlet.write(&frame).map_err(|_| {
+            self.gate.cancel();
+            Halt::Cancelled
+        })
     }
 }
 
-/// Serves one connection until `input` ends.
+/// The requests that run on a connection.
+#[derive(Debug, Default)]
+struct Running {
+    table: Mutex<Table>,
+    ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    gates: HashMap<u32, Arc<Gate>>,
+    /// Threads that have not ended; a little more than `gates`, whose ids are freed before the final reply is out.
+    threads: usize,
+}
+
+impl Running {
+    /// Takes a request in; `None` when too many run.
+    fn start(&self, id: u32) -> io::Result<Option<Arc<Gate>>> {
+        let mut table = lock(&self.table);
+        if table.gates.contains_key(&id) {
+            return Err(protocol("a request has the id of one that runs"));
+        }
+        if table.gates.len() >= MAX_REQUESTS {
+            return Ok(None);
+        }
+        let gate = Arc::new(Gate {
+            cancelled: AtomicBool::new(false),
+            credit: Mutex::new(WINDOW),
+            changed: Condvar::new(),
+        });
+        table.gates.insert(id, Arc::clone(&gate));
+        table.threads += 1;
+        Ok(Some(gate))
+    }
+
+    fn free(&self, id: u32) {
+        lock(&self.table).gates.remove(&id);
+    }
+
+    fn end(&self) {
+        lock(&self.table).threads -= 1;
+        self.ended.notify_all();
+    }
+
+    fn get(&self, id: u32) -> Option<Arc<Gate>> {
+        lock(&self.table).gates.get(&id).cloned()
+    }
+
+    /// Cancels all and waits until they have ended, but not for one whose write nobody takes.
+    fn finish(&self, outlet: &Outlet) {
+        let mut table = lock(&self.table);
+        for gate in table.gates.values() {
+            gate.cancel();
+        }
+        while table.threads > 0 {
+            let (guard, wait) = self
+                .ended
+                .wait_timeout(table, STUCK)
+                .unwrap_or_else(PoisonError::into_inner);
+            table = guard;
+            if wait.timed_out() && outlet.writing() {
+                return;
+            }
+        }
+    }
+}
+
+/// Serves one connection until `input` ends. Then all requests are cancelled, and it returns when they have ended.
 ///
 /// # Errors
 ///
 /// When the stream breaks or the client breaks the protocol.
-pub fn serve<B, R, W>(_backend: Arc<B>, _input: R, _output: W) -> io::Result<()>
+pub fn serve<B, R, W>(backend: Arc<B>, mut input: R, output: W) -> io::Result<()>
 where
     B: Backend + ?Sized,
     R: Read + Send + 'static,
     W: Write + Send + 'static,
 {
-    todo!("agent helper")
+    let outlet = Arc::new(Outlet::new(output));
+    let mut opening = frame::preamble().to_vec();
+    opening.extend(frame::encode(&FromAgent::Hello(backend.hello()))?);
+    outlet.write(&opening)?;
+
+    let running = Arc::new(Running::default());
+    let result = receive(&backend, &mut input, &outlet, &running);
+    running.finish(&outlet);
+    result
+}
+
+/// Takes what the client sends until it ends.
+fn receive<B: Backend + ?Sized>(
+    backend: &Arc<B>,
+    input: &mut impl Read,
+    outlet: &Arc<Outlet>,
+    running: &Arc<Running>,
+) -> io::Result<()> {
+    while let Some(message) = frame::read(input)? {
+        match message {
+            ToAgent::Request { id, request } => match running.start(id)? {
+                Some(gate) => spawn(
+                    backend,
+                    Sink {
+                        id,
+                        gate,
+                        outlet: Arc::clone(outlet),
+                    },
+                    request,
+                    running,
+                )?,
+                None => {
+                    let message = format!("more than {MAX_REQUESTS} requests at once");
+                    let reply = Reply::Failed(Fault {
+                        errno: None,
+                        path: Vec::new(),
+                        message,
+                    });
+                    outlet.write(&frame::encode(&FromAgent::Reply { id, reply })?)?;
+                }
+            },
+            // Both may cross a final reply on the way, so an unknown id is no error.
+            ToAgent::Cancel { id } => running.get(id).iter().for_each(|gate| gate.cancel()),
+            ToAgent::Credit { id, frames } => running.get(id).iter().for_each(|gate| gate.allow(frames)),
+        }
+    }
+    Ok(())
+}
+
+/// Runs a request on a thread of its own.
+fn spawn<B: Backend + ?Sized>(
+    backend: &Arc<B>,
+    sink: Sink,
+    request: Request,
+    running: &Arc<Running>,
+) -> io::Result<()> {
+    let backend = Arc::clone(backend);
+    let running = Arc::clone(running);
+    let thread = std::thread::Builder::new().stack_size(STACK);
+    thread.spawn(move || {
+        let outcome = catch_unwind(AssertUnwindSafe(|| backend.handle(request, &sink)));
+        let last = match outcome {
+            Ok(Ok(notes)) => Reply::Done { notes },
+            Ok(Err(Halt::Fault(fault))) => Reply::Failed(fault),
+            Ok(Err(Halt::Cancelled)) => Reply::Cancelled,
+            Err(_) => Reply::Failed(Fault {
+                errno: None,
+                path: Vec::new(),
+                message: "the agent failed within itself; this is a bug".into(),
+            }),
+        };
+        // Out of the table first: the client may reuse the id as soon as it has the final reply.
+        running.free(sink.id);
+        // The client is gone when this fails, and `serve` ends by itself then.
+        drop(sink.write(last));
+        running.end();
+    })?;
+    Ok(())
+}
+
+fn protocol(message: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}
+
+/// Locks without regard to poison: every state under a lock here is whole between two statements.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
