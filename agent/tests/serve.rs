@@ -1,5 +1,10 @@
 //! The server loop over real pipes, with a toy backend: credit, cancelling, ends and bad input.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken step of a test should end it")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a broken step of a test should end it"
+)]
 
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::sync::Arc;
