@@ -21,7 +21,7 @@ pub trait Daemon: Send + Sync + 'static {
     fn volumes(&self) -> BoxFuture<'_, Result<VolumeList, EngineError>>;
 
     /// Lists all containers, running or not, without vole's own helpers.
-    fn containers(&self) -> BoxFuture<'_, Result<Vec<ContainerRow>, EngineError>>;
+    fn containers(&self) -> BoxFuture<'_, Result<ContainerList, EngineError>>;
 
     /// Inspects one container; `None` when it is gone meanwhile.
     fn container<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<ContainerDetail>, EngineError>>;
@@ -140,6 +140,15 @@ pub struct MountPoint {
     pub rw: bool,
     /// Mount propagation.
     pub propagation: String,
+}
+
+/// The answer of `/containers/json?all=1`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContainerList {
+    /// The containers, running or not, without vole's own helpers.
+    pub rows: Vec<ContainerRow>,
+    /// Rows that could not be read: then the list is incomplete and nothing may be called unused.
+    pub warnings: Vec<String>,
 }
 
 /// A container as `/containers/json?all=1` lists it.

@@ -1,11 +1,21 @@
 //! The engine side: [`Daemon`] is the REST side (real and demo), [`Session`] the agent side (one
 //! implementation whatever carries it), [`Engine`] both together with leases. Knows nothing of screens.
 
+mod accounts;
+pub mod client;
 pub mod daemon;
+pub mod endpoint;
 pub mod error;
+pub mod helper;
+pub mod helpers_seen;
+pub mod identity;
+pub mod labels;
+pub mod rest;
 pub mod session;
 
-pub use daemon::{About, ContainerDetail, ContainerRow, Daemon, DiskUsage, EngineEvent, VolumeList, VolumeRow};
+pub use daemon::{
+    About, ContainerDetail, ContainerList, ContainerRow, Daemon, DiskUsage, EngineEvent, VolumeList, VolumeRow,
+};
 pub use error::EngineError;
 pub use session::{OpenSpec, Opened, Purpose, Session, Target};
 
@@ -24,6 +34,11 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// Makes an engine of its REST side.
+    pub fn new(id: EngineId, daemon: Arc<dyn Daemon>) -> Self {
+        Self { id, daemon }
+    }
+
     /// Opens, or takes up, a session for browsing one mount. The session is leased: after about ten
     /// seconds without a call its helper is removed, and the next call opens another.
     ///
