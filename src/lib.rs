@@ -2,6 +2,7 @@
 
 pub mod core;
 pub mod engine;
+pub mod inventory;
 pub mod model;
 pub mod ops;
 pub mod text;
