@@ -51,7 +51,24 @@ pub enum EngineError {
     /// The session ended before the answer (helper killed, engine gone).
     #[error("the helper is gone: {0}")]
     SessionLost(String),
+    /// Everything else was delivered, but this could not be read.
+    #[error("{} could not be read; the first: {}", count(.notes), first(.notes))]
+    Partial {
+        /// What could not be read; never empty.
+        notes: Vec<vole_agent::proto::Fault>,
+    },
     /// The operator cancelled.
     #[error("cancelled")]
     Cancelled,
+}
+
+fn count(notes: &[vole_agent::proto::Fault]) -> String {
+    match notes.len() {
+        1 => "one path".to_owned(),
+        n => format!("{n} paths"),
+    }
+}
+
+fn first(notes: &[vole_agent::proto::Fault]) -> &str {
+    notes.first().map_or("unknown", |fault| fault.message.as_str())
 }

@@ -10,6 +10,8 @@ pub mod helper;
 pub mod helpers_seen;
 pub mod identity;
 pub mod labels;
+pub mod local;
+mod mux;
 pub mod rest;
 pub mod session;
 

@@ -1,12 +1,26 @@
 //! The agent side: one [`Session`] over any stream, whatever carries it. Knows the protocol, not containers.
 
+use std::fmt;
+use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::stream::BoxStream;
-use tokio::io::{AsyncRead, AsyncWrite};
-use vole_agent::proto::{Cursor, Entry, FileSystem, Followed, Found, Hello, Hit, Order, Page, Place, UsageItem};
+use futures_util::stream::{self, BoxStream, StreamExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use vole_agent::proto::{
+    Cursor, Entry, FileSystem, Followed, Found, FromAgent, Hello, Hit, MAGIC, Order, Page, Place, Reply, Request,
+    UsageItem, VERSION,
+};
 
 use super::error::EngineError;
+use super::mux::{self, Activity, Running, Step, Table};
+use crate::text;
+
+/// How much of a stream that is no agent's is quoted in the error, in bytes.
+const QUOTED: u64 = 200;
 
 /// What an agent is opened for; decides limits and the helper's label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,73 +73,280 @@ pub struct Opened {
 }
 
 /// A connection to one agent. Cheap to clone; requests run at once and are cancelled by dropping their future or stream.
+/// A running stream keeps the session open.
 #[derive(Debug, Clone)]
 pub struct Session {
-    // inner: Arc<…>
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    hello: Hello,
+    table: Arc<Table>,
+    tasks: [AbortHandle; 2],
+    _keep: Box<dyn Send + Sync>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("hello", &self.hello)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
 }
 
 /// A stream that carries a session.
 pub trait Carrier: AsyncRead + AsyncWrite + Send + 'static {}
 impl<T: AsyncRead + AsyncWrite + Send + 'static> Carrier for T {}
 
-/// Replies of a streaming request. Dropping it cancels the request in the agent.
+/// Replies of a streaming request. Dropping it cancels the request in the agent. When everything was delivered but
+/// something could not be read, the last item is [`EngineError::Partial`].
 pub type Replies<T> = BoxStream<'static, Result<T, EngineError>>;
 
 impl Session {
     /// Speaks to an agent over a stream: checks magic and version, reads its hello. `keep` is dropped with the
-    /// last clone of the session (it removes the helper).
-    pub async fn connect(_carrier: Pin<Box<dyn Carrier>>, _keep: Box<dyn Send + Sync>) -> Result<Self, EngineError> {
-        todo!("session helper")
+    /// last clone of the session (it removes the helper). Does not bound the time that this takes.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Garbage`] when what answers is no agent of this version (its first words are quoted),
+    /// [`EngineError::SessionLost`] when the stream ends before the hello.
+    pub async fn connect(carrier: Pin<Box<dyn Carrier>>, keep: Box<dyn Send + Sync>) -> Result<Self, EngineError> {
+        let (reader, writer) = tokio::io::split(carrier);
+        let mut reader = BufReader::with_capacity(64 * 1024, reader);
+        let hello = greet(&mut reader).await?;
+        let table = Table::new();
+        let writing = tokio::spawn({
+            let table = Arc::clone(&table);
+            async move {
+                // The reader learns the reason when the far side is gone; this one is for a half-broken stream.
+                let error = mux::write_loop(Arc::clone(&table), writer).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                table.lose(error.to_string());
+            }
+        });
+        let reading = tokio::spawn({
+            let table = Arc::clone(&table);
+            async move {
+                let reason = mux::read_loop(Arc::clone(&table), reader).await;
+                table.lose(reason);
+            }
+        });
+        let tasks = [writing.abort_handle(), reading.abort_handle()];
+        Ok(Self {
+            inner: Arc::new(Inner {
+                hello,
+                table,
+                tasks,
+                _keep: keep,
+            }),
+        })
     }
 
     /// What the agent is and serves.
     pub fn hello(&self) -> &Hello {
-        todo!("session helper")
+        &self.inner.hello
+    }
+
+    /// Watches whether requests run, for leases.
+    pub(super) fn activity(&self) -> watch::Receiver<Activity> {
+        self.inner.table.activity()
     }
 
     /// One page of a directory.
-    pub async fn list(
-        &self,
-        _at: Place,
-        _order: Order,
-        _after: Option<Cursor>,
-        _limit: u32,
-    ) -> Result<Page, EngineError> {
-        todo!("session helper")
+    ///
+    /// # Errors
+    ///
+    /// As the agent reports it, or [`EngineError::SessionLost`].
+    pub async fn list(&self, at: Place, order: Order, after: Option<Cursor>, limit: u32) -> Result<Page, EngineError> {
+        self.one(
+            Request::List {
+                at,
+                order,
+                after,
+                limit,
+            },
+            |reply| match reply {
+                Reply::Page(page) => Some(page),
+                _ => None,
+            },
+        )
+        .await
     }
 
     /// One entry.
-    pub async fn stat(&self, _at: Place) -> Result<Entry, EngineError> {
-        todo!("session helper")
+    ///
+    /// # Errors
+    ///
+    /// As the agent reports it, or [`EngineError::SessionLost`].
+    pub async fn stat(&self, at: Place) -> Result<Entry, EngineError> {
+        self.one(Request::Stat { at }, |reply| match reply {
+            Reply::Entry(entry) => Some(entry),
+            _ => None,
+        })
+        .await
     }
 
     /// A range of a file, streamed.
-    pub fn read(&self, _at: Place, _offset: u64, _len: u64) -> Replies<Vec<u8>> {
-        todo!("session helper")
+    pub fn read(&self, at: Place, offset: u64, len: u64) -> Replies<Vec<u8>> {
+        self.many(Request::Read { at, offset, len }, |reply| match reply {
+            Reply::Data(bytes) => Some(bytes),
+            _ => None,
+        })
     }
 
     /// A growing file, until dropped.
-    pub fn follow(&self, _at: Place, _tail: u64) -> Replies<Followed> {
-        todo!("session helper")
+    pub fn follow(&self, at: Place, tail: u64) -> Replies<Followed> {
+        self.many(Request::Follow { at, tail }, |reply| match reply {
+            Reply::Followed(news) => Some(news),
+            _ => None,
+        })
     }
 
     /// Sizes of trees.
-    pub fn usage(&self, _places: Vec<Place>, _depth: u32, _threads: u32) -> Replies<Vec<UsageItem>> {
-        todo!("session helper")
+    pub fn usage(&self, places: Vec<Place>, depth: u32, threads: u32) -> Replies<Vec<UsageItem>> {
+        self.many(Request::Usage { places, depth, threads }, |reply| match reply {
+            Reply::Usage(items) => Some(items),
+            _ => None,
+        })
     }
 
-    /// Entries by name. `dfa` as [`crate::ops::search::compile`] makes it.
-    pub fn find(&self, _at: Place, _dfa: Vec<u8>, _limit: u32) -> Replies<Vec<Found>> {
-        todo!("session helper")
+    /// Entries by name. `dfa` is an unanchored sparse DFA, see [`Request::Find`].
+    pub fn find(&self, at: Place, dfa: Vec<u8>, limit: u32) -> Replies<Vec<Found>> {
+        self.many(Request::Find { at, dfa, limit }, |reply| match reply {
+            Reply::Found(found) => Some(found),
+            _ => None,
+        })
     }
 
     /// Lines by pattern.
-    pub fn grep(&self, _at: Place, _dfa: Vec<u8>, _limit: u32, _max_line: u32, _binary: bool) -> Replies<Vec<Hit>> {
-        todo!("session helper")
+    pub fn grep(&self, at: Place, dfa: Vec<u8>, limit: u32, max_line: u32, binary: bool) -> Replies<Vec<Hit>> {
+        self.many(
+            Request::Grep {
+                at,
+                dfa,
+                limit,
+                max_line,
+                binary,
+            },
+            |reply| match reply {
+                Reply::Hits(hits) => Some(hits),
+                _ => None,
+            },
+        )
     }
 
     /// File systems behind roots.
-    pub async fn file_systems(&self, _roots: Vec<u32>) -> Result<Vec<FileSystem>, EngineError> {
-        todo!("session helper")
+    ///
+    /// # Errors
+    ///
+    /// As the agent reports it, or [`EngineError::SessionLost`].
+    pub async fn file_systems(&self, roots: Vec<u32>) -> Result<Vec<FileSystem>, EngineError> {
+        self.one(Request::FileSystems { roots }, |reply| match reply {
+            Reply::FileSystems(systems) => Some(systems),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Runs a request with a single reply. Notes are left out: such replies carry their faults themselves.
+    async fn one<T>(&self, request: Request, pick: fn(Reply) -> Option<T>) -> Result<T, EngineError> {
+        let mut running = self.inner.table.start(request);
+        let mut answer = None;
+        loop {
+            match running.next().await? {
+                Step::Item(reply) => answer = Some(pick(reply).ok_or_else(unexpected)?),
+                Step::Done(_) => return answer.ok_or_else(unexpected),
+            }
+        }
+    }
+
+    fn many<T: Send + 'static>(&self, request: Request, pick: fn(Reply) -> Option<T>) -> Replies<T> {
+        let running = self.inner.table.start(request);
+        stream::unfold(Some((running, self.clone())), move |state| async move {
+            let (mut running, session) = state?;
+            match next_of(&mut running, pick).await {
+                Ok(Step::Item(item)) => Some((Ok(item), Some((running, session)))),
+                Ok(Step::Done(notes)) if notes.is_empty() => None,
+                Ok(Step::Done(notes)) => Some((Err(EngineError::Partial { notes }), None)),
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+        .boxed()
     }
 }
+
+async fn next_of<T>(running: &mut Running, pick: fn(Reply) -> Option<T>) -> Result<Step<T>, EngineError> {
+    match running.next().await? {
+        Step::Item(reply) => pick(reply).map(Step::Item).ok_or_else(unexpected),
+        Step::Done(notes) => Ok(Step::Done(notes)),
+    }
+}
+
+fn unexpected() -> EngineError {
+    no_agent("a reply of another kind than was asked for")
+}
+
+fn no_agent(cause: impl Into<String>) -> EngineError {
+    EngineError::Garbage {
+        what: "speak to the helper's agent".to_owned(),
+        cause: cause.into(),
+    }
+}
+
+/// Checks magic and version, and reads the hello.
+async fn greet(reader: &mut (impl AsyncRead + Unpin)) -> Result<Hello, EngineError> {
+    let mut start = Vec::with_capacity(MAGIC.len() + 2);
+    let wanted = MAGIC.len() as u64 + 2;
+    let read = (&mut *reader).take(wanted).read_to_end(&mut start).await;
+    if !start.starts_with(&MAGIC) || start.len() < MAGIC.len() + 2 {
+        return Err(not_an_agent(start, read.map(drop), reader).await);
+    }
+    let version = u16::from_le_bytes([start[MAGIC.len()], start[MAGIC.len() + 1]]);
+    if version != VERSION {
+        return Err(no_agent(format!(
+            "it speaks version {version} of the protocol, this vole {VERSION}"
+        )));
+    }
+    match mux::read_frame(reader, &mut Vec::new()).await {
+        Ok(FromAgent::Hello(hello)) => Ok(hello),
+        Ok(FromAgent::Reply { .. }) => Err(no_agent("it answers before it says hello")),
+        Err(error) if error.kind() == io::ErrorKind::Other => Err(no_agent(error.to_string())),
+        Err(error) => Err(EngineError::SessionLost(format!(
+            "it ended before it said hello ({error})"
+        ))),
+    }
+}
+
+/// Says what came instead of an agent's first bytes.
+async fn not_an_agent(
+    mut start: Vec<u8>,
+    mut read: io::Result<()>,
+    reader: &mut (impl AsyncRead + Unpin),
+) -> EngineError {
+    if read.is_ok() && !start.is_empty() {
+        let mut limited = reader.take(QUOTED - start.len() as u64);
+        let rest = limited.read_to_end(&mut start);
+        // A stream that says little and stays open must not hold up the error.
+        read = match tokio::time::timeout(Duration::from_millis(300), rest).await {
+            Ok(read) => read.map(drop),
+            Err(_) => Ok(()),
+        };
+    }
+    match read {
+        Err(error) => EngineError::SessionLost(error.to_string()),
+        Ok(()) if start.is_empty() => EngineError::SessionLost("it ended before it said anything".to_owned()),
+        Ok(()) => no_agent(format!("it said: {}", text::printable(&start))),
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;
