@@ -23,8 +23,10 @@ use crate::model::{Attachment, ContainerState, Mount};
 pub struct Evidence<'a> {
     /// The volumes; `Err` says why they could not be listed.
     pub volumes: Result<&'a VolumeList, &'a str>,
-    /// All containers, running or not; `Err` says why they could not be listed, or not completely.
-    pub containers: Result<&'a [ContainerRow], &'a str>,
+    /// The containers that could be read, running or not.
+    pub containers: &'a [ContainerRow],
+    /// Why containers may be missing from that list; then nothing is called unused.
+    pub containers_missing: Option<&'a str>,
     /// What inspect adds, by container id; a missing one leaves tmpfs, subpaths and some options unknown.
     pub details: &'a HashMap<String, ContainerDetail>,
     /// What is known of the host's paths.
@@ -75,7 +77,7 @@ struct Uses<'a> {
 impl<'a> Uses<'a> {
     fn collect(evidence: Evidence<'a>) -> Self {
         let mut uses = Self::default();
-        for row in evidence.containers.unwrap_or(&[]) {
+        for row in evidence.containers {
             let detail = evidence.details.get(&row.id);
             // Inspect knows more than the list (podman's list leaves fields out), but a container that was inspected
             // while it was being made may show fewer mounts: take whichever has more.

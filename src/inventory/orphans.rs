@@ -46,7 +46,7 @@ impl<'a> Claims<'a> {
         let mut claims = Self {
             by_spot: BTreeMap::new(),
             paths: evidence.paths,
-            unlisted: evidence.containers.err(),
+            unlisted: evidence.containers_missing,
         };
         for (path, uses) in &uses.binds {
             for one in uses {
@@ -119,7 +119,7 @@ impl<'a> Claims<'a> {
             return (Orphan::No, reason(claim, relation));
         }
         if let Some(why) = self.unlisted {
-            return (Orphan::Unknown, format!("the containers could not be listed: {why}"));
+            return (Orphan::Unknown, format!("not every container could be read: {why}"));
         }
         if row.cluster || row.scope == "global" {
             let why = "nothing here refers to it, but other nodes share it and their containers are not seen from here";

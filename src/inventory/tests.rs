@@ -53,7 +53,8 @@ impl World {
     fn build(&self) -> Built {
         build(Evidence {
             volumes: Ok(&self.volumes),
-            containers: Ok(&self.containers),
+            containers: &self.containers,
+            containers_missing: None,
             details: &self.details,
             paths: &self.paths,
         })
@@ -268,12 +269,13 @@ fn what_could_not_be_learnt_is_unknown_never_unused() {
     world.volume("shared").scope = "global".to_owned();
     let built = build(Evidence {
         volumes: Ok(&world.volumes),
-        containers: Err("500"),
+        containers: &[],
+        containers_missing: Some("500"),
         details: &world.details,
         paths: &world.paths,
     });
     assert!(built.mounts.iter().all(|mount| mount.orphan == Orphan::Unknown));
-    assert_eq!(built.mounts[1].reason, "the containers could not be listed: 500");
+    assert_eq!(built.mounts[1].reason, "not every container could be read: 500");
     assert_eq!(
         world.mount("volume:shared").orphan,
         Orphan::Unknown,

@@ -1,9 +1,18 @@
 //! Lists every mount of an engine.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures_util::{StreamExt, future, stream};
+
+use super::host_paths;
+use crate::engine::daemon::{ContainerDetail, ContainerList, ContainerRow, VolumeList};
 use crate::engine::{About, Engine, EngineError};
-use crate::model::Mount;
+use crate::inventory::{self, Evidence};
+use crate::model::{ContainerState, Mount};
+
+/// Containers inspected at once.
+const INSPECTS: usize = 16;
 
 /// All mounts of an engine at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +44,101 @@ pub enum Depth {
 ///
 /// # Errors
 ///
-/// When the engine cannot be reached or a list fails; a single failed inspect is a warning.
-pub async fn load(_engine: &Engine, _depth: Depth) -> Result<Inventory, EngineError> {
-    todo!("ops helper")
+/// When the engine cannot be reached or both lists fail; one failed list or inspect is a warning, and what it
+/// leaves open is unknown in the rows.
+pub async fn load(engine: &Engine, depth: Depth) -> Result<Inventory, EngineError> {
+    let daemon = &engine.daemon;
+    let (about, volumes, containers) = future::join3(daemon.about(), daemon.volumes(), daemon.containers()).await;
+    let about = about?;
+    let mut warnings = Vec::new();
+    let (volumes, containers) = match (volumes, containers) {
+        (Err(error), Err(_)) => return Err(error),
+        (Err(error @ EngineError::Unreachable { .. }), _) | (_, Err(error @ EngineError::Unreachable { .. })) => {
+            return Err(error);
+        }
+        lists => lists,
+    };
+    let missing = missing_containers(&containers);
+    warnings.extend(volumes.iter().flat_map(|list| list.warnings.iter().cloned()));
+    warnings.extend(
+        volumes
+            .as_ref()
+            .err()
+            .map(|error| format!("the volumes could not be listed: {error}")),
+    );
+    warnings.extend(missing.clone());
+    warnings.extend(containers.iter().flat_map(|list| list.warnings.iter().skip(1).cloned()));
+    let rows = containers.as_ref().map(|list| list.rows.as_slice()).unwrap_or_default();
+    let details = match depth {
+        Depth::Rows => HashMap::new(),
+        Depth::Full => inspect_all(engine, rows, &mut warnings).await,
+    };
+    let paths = host_paths::examine(&about, paths_of(volumes.as_ref().ok(), rows), &mut warnings).await;
+    let unlisted = volumes.as_ref().err().map(ToString::to_string).unwrap_or_default();
+    let built = inventory::build(Evidence {
+        volumes: volumes.as_ref().map_err(|_| unlisted.as_str()),
+        containers: rows,
+        containers_missing: missing.as_deref(),
+        details: &details,
+        paths: &paths,
+    });
+    warnings.extend(built.warnings);
+    let running = rows
+        .iter()
+        .filter(|row| ContainerState::parse(&row.state) == ContainerState::Running)
+        .count();
+    Ok(Inventory {
+        about: Arc::new(about),
+        mounts: built.mounts,
+        containers: rows.len(),
+        running,
+        warnings,
+        complete: depth == Depth::Full && missing.is_none(),
+    })
+}
+
+/// Why containers may be missing from a list.
+fn missing_containers(answer: &Result<ContainerList, EngineError>) -> Option<String> {
+    match answer {
+        Ok(list) => list.warnings.first().cloned(),
+        Err(error) => Some(format!("the containers could not be listed: {error}")),
+    }
+}
+
+/// Inspects every container. One that is gone meanwhile leaves nothing; one that cannot be inspected leaves a warning.
+async fn inspect_all(
+    engine: &Engine,
+    rows: &[ContainerRow],
+    warnings: &mut Vec<String>,
+) -> HashMap<String, ContainerDetail> {
+    let asked = stream::iter(rows).map(|row| async move { (row, engine.daemon.container(&row.id).await) });
+    let answers: Vec<_> = asked.buffer_unordered(INSPECTS).collect().await;
+    let mut details = HashMap::new();
+    for (row, answer) in answers {
+        match answer {
+            Ok(Some(detail)) => {
+                details.insert(row.id.clone(), detail);
+            }
+            Ok(None) => {}
+            Err(error) => warnings.push(format!("container {} could not be inspected: {error}", row.name)),
+        }
+    }
+    details
+}
+
+/// Every host path that matters for telling what refers to what.
+fn paths_of(volumes: Option<&VolumeList>, rows: &[ContainerRow]) -> Vec<String> {
+    let volumes = volumes.map(|list| list.rows.as_slice()).unwrap_or_default();
+    let mountpoints = volumes.iter().map(|row| &row.mountpoint);
+    let devices = volumes.iter().filter_map(|row| row.options.get("device"));
+    let sources = rows.iter().flat_map(|row| &row.mounts).map(|point| &point.source);
+    let mut paths: Vec<String> = mountpoints
+        .chain(devices)
+        .chain(sources)
+        .filter(|path| path.starts_with('/'))
+        .map(|path| inventory::normalise(path))
+        .collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths
 }

@@ -1,4 +1,5 @@
 //! The operations, one file each, with the same parts where they apply: `plan` (pure), `run` (a job), `undo`.
 //! The TUI and the command line are two thin callers. Knows engines and sessions, not screens.
 
+mod host_paths;
 pub mod list;
