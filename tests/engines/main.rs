@@ -1,0 +1,11 @@
+//! The contract that vole keeps on every engine, checked from outside: against the demo, and against a dockerd and a
+//! podman that this suite starts itself. Where none can run it says so; with `VOLE_ENGINE_TESTS=required` it fails.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests: what cannot be set up or read is a failed test"
+)]
+
+mod harness;
+mod world;
