@@ -6,14 +6,17 @@ pub mod client;
 pub mod daemon;
 pub mod endpoint;
 pub mod error;
+mod events;
 pub mod helper;
 pub mod helpers_seen;
+pub mod host;
 pub mod identity;
 pub mod labels;
 pub mod local;
 mod mux;
 pub mod rest;
 pub mod session;
+pub mod wire;
 
 pub use daemon::{
     About, ContainerDetail, ContainerList, ContainerRow, Daemon, DiskUsage, EngineEvent, VolumeList, VolumeRow,

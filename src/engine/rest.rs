@@ -1,8 +1,24 @@
 //! The real engine behind [`super::Daemon`]: which question goes to which path. Reading the answers is
 //! [`super::wire`]'s part, helpers are [`super::helper`]'s.
 
-use super::client::Client;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use tokio::sync::Mutex;
+
+use super::client::{Client, LISTS, SHORT, encode};
+use super::daemon::{About, ContainerDetail, ContainerList, Daemon, DiskUsage, EngineEvent, Masked, VolumeList};
+use super::error::EngineError;
 use super::helpers_seen::HelpersSeen;
+use super::session::{OpenSpec, Opened};
+use super::{events, helper, host, identity, labels, wire};
+
+/// How long `/system/df` may go unanswered: it walks every volume.
+const DISK_USAGE: Duration = Duration::from_secs(60 * 60);
+/// Pauses before asking `/system/df` again while somebody else's question runs.
+const DISK_USAGE_RETRIES: [u64; 6] = [1, 2, 4, 8, 15, 30];
 
 /// A real engine.
 #[derive(Debug, Clone)]
@@ -16,6 +32,8 @@ pub struct RestDaemon {
     pub(crate) helpers: HelpersSeen,
     /// Whether the operator forbade helper containers.
     pub(crate) no_helper: bool,
+    /// Engines refuse a second `/system/df` while one runs.
+    measuring: Arc<Mutex<()>>,
 }
 
 impl RestDaemon {
@@ -27,9 +45,129 @@ impl RestDaemon {
     pub fn new(client: Client, no_helper: bool) -> std::io::Result<Self> {
         Ok(Self {
             client,
-            session: super::identity::random_id()?,
+            session: identity::random_id()?,
             helpers: HelpersSeen::default(),
             no_helper,
+            measuring: Arc::default(),
         })
+    }
+
+    /// Asks what the engine is, and its own id where that is stable (not podman's).
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be reached, or what answers is no container engine.
+    pub async fn about_and_id(&self) -> Result<(About, Option<String>), EngineError> {
+        let (version, info) = tokio::join!(
+            self.client.get_bytes("the engine's version", "/version", SHORT),
+            self.client.get_bytes("the engine's description", "/info", SHORT),
+        );
+        // A socket proxy may hide the description; the version alone will do.
+        let info = match info {
+            Ok(info) => Some(info),
+            Err(EngineError::Status { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let (mut about, id) = wire::about(&version?, info.as_deref())?;
+        about.same_host = host::is_this_host(self.client.endpoint(), &about);
+        Ok((about, id))
+    }
+
+    async fn list_volumes(&self) -> Result<VolumeList, EngineError> {
+        wire::volumes(&self.client.get_bytes("the list of volumes", "/volumes", LISTS).await?)
+    }
+
+    async fn list_containers(&self) -> Result<ContainerList, EngineError> {
+        let body = self
+            .client
+            .get_bytes("the list of containers", "/containers/json?all=1", LISTS)
+            .await?;
+        let mut list = wire::containers(&body)?;
+        list.rows.retain(|row| {
+            let ours = row.labels.contains_key(labels::HELPER);
+            if ours {
+                self.helpers.add(&row.id);
+            }
+            !ours
+        });
+        Ok(list)
+    }
+
+    async fn inspect(&self, id: &str) -> Result<Option<ContainerDetail>, EngineError> {
+        let path = format!("/containers/{}/json", encode(id));
+        match self.client.get_bytes("a container's details", &path, SHORT).await {
+            Ok(body) => wire::container(&body).map(Some),
+            Err(EngineError::Status { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn measure(&self) -> Result<DiskUsage, EngineError> {
+        let _alone = self.measuring.lock().await;
+        let mut pauses = DISK_USAGE_RETRIES.iter();
+        loop {
+            // `verbose` is what makes Engine 29 name the volumes; others ignore it.
+            match self
+                .client
+                .get_bytes("disk usage", "/system/df?verbose=true", DISK_USAGE)
+                .await
+            {
+                Ok(body) => return wire::disk_usage(&body),
+                Err(error) => match pauses.next() {
+                    Some(&seconds) if is_measuring_already(&error) => {
+                        tokio::time::sleep(Duration::from_secs(seconds)).await;
+                    }
+                    _ => return Err(error),
+                },
+            }
+        }
+    }
+}
+
+/// Whether somebody else's `/system/df` is running; the engine serves one at a time.
+fn is_measuring_already(error: &EngineError) -> bool {
+    matches!(error, EngineError::Status { message, .. } if message.contains("disk usage operation is already running"))
+}
+
+impl Daemon for RestDaemon {
+    fn endpoint(&self) -> String {
+        self.client.endpoint().to_string()
+    }
+
+    fn about(&self) -> BoxFuture<'_, Result<About, EngineError>> {
+        Box::pin(async { self.about_and_id().await.map(|(about, _)| about) })
+    }
+
+    fn volumes(&self) -> BoxFuture<'_, Result<VolumeList, EngineError>> {
+        Box::pin(self.list_volumes())
+    }
+
+    fn containers(&self) -> BoxFuture<'_, Result<ContainerList, EngineError>> {
+        Box::pin(self.list_containers())
+    }
+
+    fn container<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<ContainerDetail>, EngineError>> {
+        Box::pin(self.inspect(id))
+    }
+
+    fn disk_usage(&self) -> BoxFuture<'_, Result<DiskUsage, EngineError>> {
+        Box::pin(self.measure())
+    }
+
+    fn events(&self) -> BoxFuture<'_, Result<BoxStream<'static, Result<EngineEvent, EngineError>>, EngineError>> {
+        Box::pin(events::subscribe(&self.client, &self.helpers))
+    }
+
+    fn open(&self, spec: OpenSpec) -> BoxFuture<'_, Result<Opened, EngineError>> {
+        Box::pin(helper::open(self, spec))
+    }
+
+    fn masked<'a>(
+        &'a self,
+        container_id: &'a str,
+        destination: &'a str,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Masked, EngineError>> {
+        Box::pin(helper::masked(self, container_id, destination, limit))
     }
 }

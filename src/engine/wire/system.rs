@@ -1,0 +1,149 @@
+//! Reads `/version` and `/info` together.
+
+use serde::Deserialize;
+
+use super::{Flag, Text, document};
+use crate::engine::daemon::{About, Flavour};
+use crate::engine::error::EngineError;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Version {
+    #[serde(default)]
+    components: Option<Vec<Component>>,
+    #[serde(default)]
+    version: Text,
+    #[serde(default)]
+    api_version: Text,
+    #[serde(default)]
+    arch: Text,
+    #[serde(default)]
+    os: Text,
+    #[serde(default)]
+    kernel_version: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Component {
+    #[serde(default)]
+    name: Text,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct Info {
+    #[serde(rename = "ID")]
+    id: Text,
+    name: Text,
+    docker_root_dir: Text,
+    operating_system: Text,
+    architecture: Text,
+    kernel_version: Text,
+    security_options: Option<Vec<Text>>,
+    rootless: Flag,
+}
+
+/// Reads what an engine is, and its own id where that is stable (podman's differs at every call). `info` is `None`
+/// when the engine would not say (a socket proxy). Whether it runs on this host is left open (`false`).
+///
+/// # Errors
+///
+/// [`EngineError::Garbage`] when either answer is no such answer.
+pub fn about(version: &[u8], info: Option<&[u8]>) -> Result<(About, Option<String>), EngineError> {
+    let version: Version = document("the engine's version", version)?;
+    if version.version.0.is_empty() && version.api_version.0.is_empty() {
+        let cause = "it names no version; this may be no container engine".to_owned();
+        return Err(EngineError::Garbage {
+            what: "the engine's version".to_owned(),
+            cause,
+        });
+    }
+    let info: Info = info
+        .map(|info| document("the engine's description", info))
+        .transpose()?
+        .unwrap_or_default();
+    let is_podman = version
+        .components
+        .iter()
+        .flatten()
+        .any(|component| component.name.0.starts_with("Podman"));
+    let flavour = if is_podman { Flavour::Podman } else { Flavour::Docker };
+    let rootless_option = info
+        .security_options
+        .iter()
+        .flatten()
+        .any(|option| option.0.starts_with("name=rootless"));
+    let about = About {
+        name: info.name.0,
+        flavour,
+        version: version.version.0,
+        api: version.api_version.0,
+        arch: machine(first(info.architecture.0, version.arch.0)),
+        kernel: first(info.kernel_version.0, version.kernel_version.0),
+        os: first(info.operating_system.0, version.os.0),
+        root_dir: info.docker_root_dir.0,
+        same_host: false,
+        rootless: rootless_option || info.rootless.0 == Some(true),
+    };
+    let id = Some(info.id.0).filter(|id| flavour == Flavour::Docker && !id.is_empty());
+    Ok((about, id))
+}
+
+fn first(preferred: String, other: String) -> String {
+    if preferred.is_empty() { other } else { preferred }
+}
+
+/// Turns Go's words for architectures into those of `uname -m`.
+fn machine(arch: String) -> String {
+    match arch.as_str() {
+        "amd64" => "x86_64".to_owned(),
+        "arm64" => "aarch64".to_owned(),
+        "arm" => "armv7l".to_owned(),
+        "386" => "i686".to_owned(),
+        _ => arch,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docker_and_podman_are_told_apart() {
+        let (docker, id) = about(
+            include_bytes!("../../../tests/data/docker-20.10-version.json"),
+            Some(include_bytes!("../../../tests/data/docker-20.10-info.json")),
+        )
+        .unwrap();
+        assert_eq!(
+            (docker.flavour, docker.version.as_str(), docker.api.as_str()),
+            (Flavour::Docker, "20.10.24+dfsg1", "1.41")
+        );
+        assert_eq!(docker.arch, "x86_64");
+        assert!(!docker.rootless && id.is_some() && !docker.root_dir.is_empty());
+
+        let (podman, id) = about(
+            include_bytes!("../../../tests/data/podman-4.3-version.json"),
+            Some(include_bytes!("../../../tests/data/podman-4.3-info.json")),
+        )
+        .unwrap();
+        assert_eq!(
+            (podman.flavour, podman.version.as_str(), podman.arch.as_str()),
+            (Flavour::Podman, "4.3.1", "x86_64")
+        );
+        assert_eq!(id, None, "podman's id differs at every call");
+    }
+
+    #[test]
+    fn a_proxy_that_hides_the_description_is_no_failure_but_another_server_is() {
+        let (hidden, id) = about(
+            br#"{"Version":"27.0","ApiVersion":"1.46","Arch":"arm64","Os":"linux"}"#,
+            None,
+        )
+        .unwrap();
+        assert_eq!((hidden.arch.as_str(), hidden.name.as_str(), id), ("aarch64", "", None));
+        assert!(about(b"{}", None).is_err());
+        assert!(about(b"<html>", None).is_err());
+    }
+}
