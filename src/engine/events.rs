@@ -31,7 +31,9 @@ pub(super) async fn subscribe(
 ) -> Result<BoxStream<'static, Result<EngineEvent, EngineError>>, EngineError> {
     let path = format!("/events?filters={}", encode(FILTERS));
     let response = client.request(WHAT, Method::GET, &path, Payload::None, SHORT).await?;
+    let endpoint = client.endpoint().to_string();
     let lines = Lines {
+        endpoint,
         body: response.into_body(),
         buffer: BytesMut::new(),
         ended: false,
