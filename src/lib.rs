@@ -1,6 +1,7 @@
 //! vole, the VOLume Explorer.
 
 pub mod core;
+pub mod demo;
 pub mod engine;
 pub mod inventory;
 pub mod model;

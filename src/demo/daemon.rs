@@ -1,0 +1,193 @@
+//! Answers for the demo's engine: lists, inspects, disk usage, events, and sessions over its trees. Knows
+//! nothing of screens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
+use futures_util::stream::{self, BoxStream, StreamExt};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use super::backend::Trees;
+use super::fleet::{ROOT_DIR, Where, World};
+use super::{ARCH, DemoOptions, KERNEL, usage};
+use crate::engine::daemon::{
+    About, ContainerDetail, ContainerList, Daemon, DiskUsage, EngineEvent, Flavour, Masked, VolumeList,
+};
+use crate::engine::error::EngineError;
+use crate::engine::local::in_process;
+use crate::engine::session::{OpenSpec, Opened, Target};
+use crate::model::Source;
+
+/// How long a helper of the demo takes to start.
+const HELPER_START: Duration = Duration::from_millis(150);
+/// Events that a slow reader may leave waiting before it misses some.
+const EVENTS: usize = 64;
+
+/// The REST side of the demo.
+#[derive(Debug)]
+pub struct DemoDaemon {
+    options: DemoOptions,
+    world: World,
+    events: broadcast::Sender<EngineEvent>,
+}
+
+impl DemoDaemon {
+    /// Makes the fleet.
+    pub fn new(options: DemoOptions) -> Self {
+        Self {
+            options,
+            world: World::new(options),
+            events: broadcast::channel(EVENTS).0,
+        }
+    }
+
+    /// Tells an event to whoever listens; of itself the demo tells none.
+    pub fn tell(&self, event: EngineEvent) {
+        // Nobody listening is no error.
+        let _listeners = self.events.send(event);
+    }
+
+    fn find(&self, target: &Target) -> Result<Arc<super::backend::Root>, String> {
+        let (at, what) = match target {
+            Target::Volume { name, .. } => {
+                if let Some(fault) = self.world.faults.get(name) {
+                    return Err(fault.clone());
+                }
+                (Where::Volume(name.clone()), format!("there is no volume {name}"))
+            }
+            Target::Path(path) => (Where::Path(path.clone()), format!("the demo has nothing at {path}")),
+            Target::InContainer { container, destination } => (
+                Where::Tmpfs(container.clone(), destination.clone()),
+                format!("the container has no memory at {destination}"),
+            ),
+        };
+        self.world.roots.get(&at).cloned().ok_or(what)
+    }
+
+    async fn open_trees(&self, spec: OpenSpec) -> Result<Opened, EngineError> {
+        if !self.options.instant {
+            tokio::time::sleep(HELPER_START).await;
+        }
+        let mut found = Vec::new();
+        let mut roots = Vec::new();
+        for target in &spec.targets {
+            roots.push(self.find(target).map(|root| {
+                found.push(root);
+                u32::try_from(found.len() - 1).unwrap_or(u32::MAX)
+            }));
+        }
+        let trees = Trees {
+            roots: found,
+            instant: self.options.instant,
+        };
+        Ok(Opened {
+            session: in_process(Arc::new(trees)).await?,
+            roots,
+            source: Source::Agent,
+        })
+    }
+}
+
+impl Daemon for DemoDaemon {
+    fn endpoint(&self) -> String {
+        "demo".to_owned()
+    }
+
+    fn about(&self) -> BoxFuture<'_, Result<About, EngineError>> {
+        let about = About {
+            name: "demo".to_owned(),
+            flavour: Flavour::Docker,
+            version: "28.5.2".to_owned(),
+            api: "1.51".to_owned(),
+            arch: ARCH.to_owned(),
+            kernel: KERNEL.to_owned(),
+            os: "Debian GNU/Linux 13 (trixie)".to_owned(),
+            root_dir: ROOT_DIR.to_owned(),
+            // Its paths are made up: nobody may look for them on this machine.
+            same_host: false,
+            rootless: false,
+        };
+        ready(Ok(about)).boxed()
+    }
+
+    fn volumes(&self) -> BoxFuture<'_, Result<VolumeList, EngineError>> {
+        let list = VolumeList {
+            rows: self.world.volumes.clone(),
+            warnings: Vec::new(),
+        };
+        ready(Ok(list)).boxed()
+    }
+
+    fn containers(&self) -> BoxFuture<'_, Result<ContainerList, EngineError>> {
+        let list = ContainerList {
+            rows: self.world.containers.iter().map(|(row, _)| row.clone()).collect(),
+            warnings: Vec::new(),
+        };
+        ready(Ok(list)).boxed()
+    }
+
+    fn container<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<ContainerDetail>, EngineError>> {
+        let found = self.world.containers.iter().find(|(row, _)| row.id == id);
+        ready(Ok(found.map(|(_, detail)| detail.clone()))).boxed()
+    }
+
+    fn disk_usage(&self) -> BoxFuture<'_, Result<DiskUsage, EngineError>> {
+        // As Docker does, without the volumes that have options.
+        let plain = self.world.volumes.iter().filter(|row| row.options.is_empty());
+        let volumes = plain
+            .filter_map(|row| {
+                let root = self.world.roots.get(&Where::Volume(row.name.clone()))?;
+                Some((row.name.clone(), usage::totals(&root.node).bytes))
+            })
+            .collect();
+        let usage = DiskUsage {
+            volumes,
+            layers: Some(11_834_216_448),
+            images: Some(19),
+            containers: Some(412_844_032),
+            build_cache: Some(5_368_709_120),
+        };
+        ready(Ok(usage)).boxed()
+    }
+
+    fn events(&self) -> BoxFuture<'_, Result<BoxStream<'static, Result<EngineEvent, EngineError>>, EngineError>> {
+        let news = stream::unfold(self.events.subscribe(), |mut receiver| async {
+            loop {
+                match receiver.recv().await {
+                    Ok(event) => return Some((Ok(event), receiver)),
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        });
+        ready(Ok(news.boxed())).boxed()
+    }
+
+    fn open(&self, spec: OpenSpec) -> BoxFuture<'_, Result<Opened, EngineError>> {
+        self.open_trees(spec).boxed()
+    }
+
+    fn masked<'a>(
+        &'a self,
+        container_id: &'a str,
+        destination: &'a str,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Masked, EngineError>> {
+        let key = (container_id.to_owned(), destination.to_owned());
+        let mut masked = self.world.masked.get(&key).cloned().unwrap_or_else(nothing_there);
+        masked.more = masked.names.len() > limit;
+        masked.names.truncate(limit);
+        ready(Ok(masked)).boxed()
+    }
+}
+
+/// A path that the image lacks.
+fn nothing_there() -> Masked {
+    Masked {
+        names: Vec::new(),
+        more: false,
+        exists: false,
+    }
+}
