@@ -1,0 +1,32 @@
+//! Commands of the project that are no part of the product: screenshots now, benchmarks and heavy checks.
+
+mod program;
+mod screenshots;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo run -p xtask -- screenshots [--check]    makes screenshots/ from the real program, or checks that they are current
+cargo run -p xtask -- shot [COLUMNSxROWS] [KEYS] [-- VOLE ARGUMENTS]
+                                               one picture of anything, as target/shot.svg and target/shot.png";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["screenshots"] => screenshots::make(),
+        ["screenshots", "--check"] => screenshots::check(),
+        ["shot", rest @ ..] => screenshots::shot(rest),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
