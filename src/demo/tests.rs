@@ -95,7 +95,8 @@ async fn mounts() -> Vec<Mount> {
     let paths = PathFacts::default();
     let evidence = Evidence {
         volumes: Ok(&volumes),
-        containers: Ok(&containers),
+        containers: &containers,
+        containers_missing: None,
         details: &details,
         paths: &paths,
     };
