@@ -6,4 +6,6 @@ pub mod engine;
 pub mod inventory;
 pub mod model;
 pub mod ops;
+pub mod runtime;
 pub mod text;
+pub mod ui;

@@ -8,6 +8,8 @@ pub enum Section {
     Global,
     /// Moving in any list, tree or text.
     Move,
+    /// The first screen, while no engine answers.
+    Start,
     /// The table of mounts.
     Mounts,
     /// The details of one mount.
@@ -22,9 +24,10 @@ pub enum Section {
 
 impl Section {
     /// All sections in the order in which help shows them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Global,
         Self::Move,
+        Self::Start,
         Self::Mounts,
         Self::Details,
         Self::Files,
@@ -37,6 +40,7 @@ impl Section {
         match self {
             Self::Global => "Everywhere",
             Self::Move => "Moving",
+            Self::Start => "Start",
             Self::Mounts => "Mounts",
             Self::Details => "Details",
             Self::Files => "Files",
@@ -101,6 +105,10 @@ actions! {
         First "first" ["g", "home"] "" "Moves to the first line";
         Last "last" ["G", "end"] "" "Moves to the last line";
     }
+    Start {
+        Demo "demo" ["enter", "d"] "demo" "Shows a made-up fleet instead of an engine";
+        Retry "retry" ["r"] "try again" "Looks for an engine again";
+    }
     Mounts {
         OpenFiles "open-files" ["enter", "l", "right"] "files" "Opens the mount's files";
         Inspect "inspect" ["i"] "details" "Opens or closes the details beside the table";
@@ -159,6 +167,7 @@ mod tests {
             assert!(ids.insert(row.id), "two actions are called {}", row.id);
         }
         for section in [
+            Section::Start,
             Section::Mounts,
             Section::Details,
             Section::Files,

@@ -1,3 +1,26 @@
 //! The pure core: state, messages, effects, keymap. No I/O, no clock, no randomness: time comes in a message.
 
 pub mod action;
+pub mod available;
+pub mod details;
+pub mod effect;
+pub mod figures;
+pub mod files;
+pub mod input;
+pub mod jobs;
+pub mod key;
+pub mod keymap;
+pub mod layout;
+pub mod menu;
+pub mod mounts;
+pub mod msg;
+pub mod state;
+pub mod update;
+
+pub use action::Action;
+pub use effect::Effect;
+pub use jobs::Jobs;
+pub use key::Key;
+pub use msg::Msg;
+pub use state::{Context, State};
+pub use update::update;

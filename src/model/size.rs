@@ -75,3 +75,32 @@ impl From<Totals> for TotalsRow {
         }
     }
 }
+
+impl Size {
+    /// The last complete measurement, if there is one.
+    pub fn measured(&self) -> Option<&Measured> {
+        match self {
+            Self::Measured(measured)
+            | Self::Measuring {
+                before: Some(measured), ..
+            } => Some(measured),
+            _ => None,
+        }
+    }
+
+    /// The best number that is known: the last complete measurement, or the sum so far when it is larger.
+    pub fn known_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Measured(measured) => Some(measured.totals.bytes),
+            // Nothing counted yet is not "0 B".
+            Self::Measuring { so_far, before: None } if so_far.files + so_far.dirs == 0 => None,
+            Self::Measuring { so_far, before } => Some(
+                before
+                    .as_ref()
+                    .map_or(0, |measured| measured.totals.bytes)
+                    .max(so_far.bytes),
+            ),
+            Self::Unknown(_) | Self::Failed(_) => None,
+        }
+    }
+}

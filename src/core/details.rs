@@ -1,0 +1,355 @@
+//! The details of a mount as lines of text with roles, wrapped to a width, so that scrolling is computed
+//! without drawing. Knows no colours.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use super::figures;
+use super::msg::MaskedKey;
+use crate::engine::EngineError;
+use crate::engine::daemon::Masked;
+use crate::model::size::Measured;
+use crate::model::{Attachment, Mount, MountId, MountKind, Orphan, Scan, Size, Source};
+use crate::text;
+
+/// Width of the labels' column.
+const LABEL: usize = 11;
+
+/// What the details remember.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Details {
+    /// The mount that `top` belongs to.
+    pub of: Option<MountId>,
+    /// First line shown.
+    pub top: usize,
+    /// What images hold beneath the mount.
+    pub masked: BTreeMap<MaskedKey, Answer>,
+}
+
+/// An answer, or that it is awaited.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Asked.
+    Waiting,
+    /// Answered.
+    Is(Result<Masked, EngineError>),
+}
+
+/// What a piece of text is, for its style.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The mount's name.
+    Title,
+    /// A heading.
+    Heading,
+    /// A label.
+    Label,
+    /// A value.
+    Plain,
+    /// Something of less weight.
+    Dim,
+    /// Something to look at.
+    Warning,
+    /// A fault.
+    Fault,
+    /// Something good.
+    Good,
+}
+
+/// A line of pieces; all text is printable already.
+pub type Line = Vec<(Role, String)>;
+
+/// Collects wrapped lines.
+struct Writer {
+    lines: Vec<Line>,
+    width: usize,
+}
+
+impl Writer {
+    fn heading(&mut self, text: &str) {
+        self.lines.push(Vec::new());
+        self.lines.push(vec![(Role::Heading, text::fit(text, self.width, "…"))]);
+    }
+
+    /// A label and its value; the value is wrapped under itself, at spaces and slashes where there are some.
+    fn field(&mut self, label: &str, role: Role, value: &str) {
+        let room = self.width.saturating_sub(LABEL).max(8);
+        for (at, part) in wrap(&text::printable_str(value), room).into_iter().enumerate() {
+            let label = if at == 0 { label } else { "" };
+            self.lines
+                .push(vec![(Role::Label, format!("{label:<LABEL$}")), (role, part)]);
+        }
+    }
+
+    fn text(&mut self, indent: usize, role: Role, value: &str) {
+        for part in wrap(&text::printable_str(value), self.width.saturating_sub(indent).max(8)) {
+            self.lines.push(vec![(Role::Plain, " ".repeat(indent)), (role, part)]);
+        }
+    }
+}
+
+/// Breaks printable text into parts of at most `width` columns, preferably behind a space, a slash or a comma.
+fn wrap(value: &str, width: usize) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut rest = value;
+    while text::width(rest) > width {
+        let head = text::fit(rest, width, "");
+        let cut = head
+            .rfind([' ', '/', ','])
+            .map(|at| at + 1)
+            .filter(|at| *at > head.len() / 3)
+            .unwrap_or(head.len());
+        // A grapheme wider than the whole width still has to move on.
+        let cut = if cut == 0 {
+            rest.chars().next().map_or(rest.len(), char::len_utf8)
+        } else {
+            cut
+        };
+        parts.push(rest[..cut].trim_end().to_owned());
+        rest = rest[cut..].trim_start();
+    }
+    if !rest.is_empty() || parts.is_empty() {
+        parts.push(rest.to_owned());
+    }
+    parts
+}
+
+/// The details' lines at this width.
+pub fn lines(mount: &Mount, size: &Size, details: &Details, now: OffsetDateTime, width: u16) -> Vec<Line> {
+    let mut out = Writer {
+        lines: Vec::new(),
+        width: usize::from(width),
+    };
+    out.text(0, Role::Title, &mount.name);
+    facts(&mut out, mount, now);
+    size_lines(&mut out, mount, size, now);
+    out.heading(&match mount.attachments.len() {
+        0 => "No container refers to it".to_owned(),
+        n => format!("Used by {}", figures::counted(n as u64, "container")),
+    });
+    for attachment in &mount.attachments {
+        attachment_lines(&mut out, attachment, details);
+    }
+    pairs(&mut out, "Options", &mount.options);
+    pairs(&mut out, "Labels", &mount.labels);
+    out.lines
+}
+
+fn facts(out: &mut Writer, mount: &Mount, now: OffsetDateTime) {
+    let kind = match mount.kind {
+        MountKind::Named => "named volume",
+        MountKind::Anonymous => "anonymous volume",
+        MountKind::Bind => "bind mount of a host path",
+        MountKind::Tmpfs => "tmpfs, memory of one container",
+        MountKind::Cluster => "cluster volume",
+        MountKind::Image => "image mounted as a file system",
+    };
+    out.field("kind", Role::Plain, kind);
+    if mount.kind.is_volume() {
+        let (role, word) = match mount.orphan {
+            Orphan::Yes => (Role::Warning, "orphan: "),
+            Orphan::No => (Role::Plain, "in use: "),
+            Orphan::Unknown => (Role::Warning, "unknown: "),
+        };
+        out.field("state", role, &format!("{word}{}", mount.reason));
+    } else if !mount.reason.is_empty() {
+        out.field("state", Role::Plain, &mount.reason);
+    }
+    if let Some(project) = &mount.project {
+        let derived = if mount.project_derived {
+            " (derived from its containers)"
+        } else {
+            ""
+        };
+        out.field("project", Role::Plain, &format!("{project}{derived}"));
+    }
+    if !mount.services.is_empty() {
+        out.field("services", Role::Plain, &mount.services.join(", "));
+    }
+    if !mount.driver.is_empty() {
+        out.field("driver", Role::Plain, &mount.driver);
+    }
+    if let Some(path) = &mount.host_path {
+        out.field("host path", Role::Plain, path);
+    }
+    if let Some(created) = mount.created {
+        let date = created.date();
+        out.field("created", Role::Plain, &format!("{date}, {}", ago(now, created)));
+    } else if mount.kind.is_volume() {
+        out.field("created", Role::Dim, "not said by the engine");
+    }
+}
+
+fn ago(now: OffsetDateTime, then: OffsetDateTime) -> String {
+    match figures::age(now, then).as_str() {
+        "now" => "just now".to_owned(),
+        age => format!("{age} ago"),
+    }
+}
+
+fn size_lines(out: &mut Writer, mount: &Mount, size: &Size, now: OffsetDateTime) {
+    match size {
+        Size::Measured(measured) => measured_lines(out, measured, now),
+        Size::Measuring { so_far, before } => {
+            let text = format!("measuring, {} so far", figures::bytes(so_far.bytes));
+            out.field("size", Role::Plain, &text);
+            if let Some(before) = before {
+                let text = format!("{}, {}", figures::bytes(before.totals.bytes), ago(now, before.at));
+                out.field("before", Role::Dim, &text);
+            }
+        }
+        Size::Failed(why) => out.field("size", Role::Fault, &format!("could not be measured: {why}")),
+        Size::Unknown(Some(why)) => out.field("size", Role::Warning, &format!("unknown: {why}")),
+        Size::Unknown(None) => match &mount.scan {
+            Scan::Never(why) => out.field("size", Role::Dim, &format!("never measured: {why}")),
+            Scan::OnDemand(why) => out.field("size", Role::Dim, &format!("measured only when asked: {why}")),
+            Scan::Shared | Scan::Alone | Scan::InContainer(_) => out.field("size", Role::Dim, "not measured yet"),
+        },
+    }
+}
+
+fn measured_lines(out: &mut Writer, measured: &Measured, now: OffsetDateTime) {
+    let totals = &measured.totals;
+    let who = match measured.source {
+        Source::Agent => "",
+        Source::Local => ", read on this host",
+        Source::Engine => ", as the engine says",
+    };
+    let bound = if totals.errors > 0 { "at least " } else { "" };
+    let size = format!(
+        "{bound}{}, {}{who}",
+        figures::bytes(totals.bytes),
+        ago(now, measured.at)
+    );
+    out.field("size", Role::Plain, &size);
+    if let Some(apparent) = totals.apparent {
+        out.field("apparent", Role::Plain, &figures::bytes(apparent));
+    }
+    if let (Some(files), Some(dirs)) = (totals.files, totals.dirs) {
+        let dirs = if dirs == 1 {
+            "1 directory".to_owned()
+        } else {
+            format!("{} directories", figures::count(dirs))
+        };
+        out.field(
+            "holds",
+            Role::Plain,
+            &format!("{}, {dirs}", figures::counted(files, "file")),
+        );
+    }
+    if totals.errors > 0 {
+        let what = if totals.errors == 1 { "entry" } else { "entries" };
+        out.field(
+            "unread",
+            Role::Warning,
+            &format!("{} {what} could not be read", figures::count(totals.errors)),
+        );
+    }
+    if let Some(newest) = totals
+        .newest
+        .and_then(|secs| OffsetDateTime::from_unix_timestamp(secs).ok())
+    {
+        out.field(
+            "last write",
+            Role::Plain,
+            &format!("{}, {}", newest.date(), ago(now, newest)),
+        );
+    }
+}
+
+fn attachment_lines(out: &mut Writer, attachment: &Attachment, details: &Details) {
+    let state = if attachment.state.is_live() {
+        Role::Good
+    } else {
+        Role::Dim
+    };
+    let room = out
+        .width
+        .saturating_sub(text::width(attachment.state.word()) + 1)
+        .max(8);
+    let name = text::fit(&text::printable_str(&attachment.container), room, "…");
+    out.lines.push(vec![
+        (Role::Plain, name),
+        (Role::Plain, " ".to_owned()),
+        (state, text::printable_str(attachment.state.word())),
+    ]);
+    let access = if attachment.rw { "rw" } else { "ro" };
+    out.text(2, Role::Plain, &format!("{access} {}", attachment.destination));
+    if let Some(subpath) = &attachment.subpath {
+        out.text(2, Role::Dim, &format!("subpath {subpath}"));
+    }
+    let mut extras: Vec<&str> = attachment.options.iter().map(String::as_str).collect();
+    if !attachment.propagation.is_empty() {
+        extras.push(&attachment.propagation);
+    }
+    if !extras.is_empty() {
+        out.text(2, Role::Dim, &extras.join(", "));
+    }
+    out.text(2, Role::Dim, &format!("image {}", attachment.image));
+    masked_lines(out, attachment, details);
+}
+
+fn masked_lines(out: &mut Writer, attachment: &Attachment, details: &Details) {
+    let key = MaskedKey {
+        container: attachment.container_id.clone(),
+        destination: attachment.destination.clone(),
+    };
+    match details.masked.get(&key) {
+        None => {}
+        Some(Answer::Waiting) => out.text(2, Role::Dim, "asking what the image holds here"),
+        Some(Answer::Is(Err(error))) => {
+            out.text(
+                2,
+                Role::Fault,
+                &format!("cannot tell what the image holds here: {error}"),
+            );
+        }
+        Some(Answer::Is(Ok(masked))) if !masked.exists => out.text(2, Role::Dim, "the image has no such path"),
+        Some(Answer::Is(Ok(masked))) if masked.names.is_empty() => {
+            out.text(2, Role::Dim, "the image holds nothing here");
+        }
+        Some(Answer::Is(Ok(masked))) => {
+            let names: Vec<String> = masked.names.iter().map(|name| text::printable(name)).collect();
+            let more = if masked.more { ", and more" } else { "" };
+            out.text(
+                2,
+                Role::Dim,
+                &format!("the image holds here: {}{more}", names.join(", ")),
+            );
+        }
+    }
+}
+
+fn pairs(out: &mut Writer, title: &str, pairs: &BTreeMap<String, String>) {
+    if pairs.is_empty() {
+        return;
+    }
+    out.heading(title);
+    for (key, value) in pairs {
+        let text = if value.is_empty() {
+            key.clone()
+        } else {
+            format!("{key} = {value}")
+        };
+        out.text(0, Role::Plain, &text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrapping_loses_nothing_and_keeps_the_width() {
+        let path = "/var/lib/docker/volumes/shop_db/_data and 日本語日本語日本語";
+        for width in 1..40 {
+            let parts = wrap(path, width);
+            assert!(
+                width < 2 || parts.iter().all(|part| text::width(part) <= width),
+                "{width}: {parts:?}"
+            );
+            assert_eq!(parts.concat().replace(' ', ""), path.replace(' ', ""));
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What the core wants done, as plain data. Knows nothing of how.
+
+use std::sync::Arc;
+
+use super::files;
+use super::msg::MaskedKey;
+use crate::model::size::Measured;
+use crate::model::{EngineId, JobId, Mount, MountId};
+use crate::ops::list::{Depth, Inventory};
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Look for an engine.
+    Connect,
+    /// Start the demo.
+    Demo,
+    /// Something with one engine.
+    Engine(EngineId, EngineEffect),
+    /// Cancel a job.
+    Cancel(JobId),
+    /// Put text on the clipboard of the operator's terminal (OSC 52).
+    Copy(String),
+    /// Stop until the shell continues vole.
+    Suspend,
+    /// End.
+    Quit,
+}
+
+/// Something to do with one engine.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EngineEffect {
+    /// List the mounts.
+    Load(Depth),
+    /// Listen to events.
+    Watch,
+    /// Read the sizes kept from earlier starts.
+    ReadSizes(Arc<Inventory>),
+    /// Keep sizes for later starts.
+    WriteSizes(Arc<Inventory>, Vec<(MountId, Measured)>),
+    /// Ask for the free space of the file system that holds the volumes.
+    Space(Arc<Inventory>),
+    /// Measure these mounts as a job.
+    Measure(JobId, Vec<Mount>),
+    /// List what an image holds beneath a mount.
+    Masked(MaskedKey),
+    /// For the files screen.
+    Files(files::Effect),
+}

@@ -1,0 +1,165 @@
+//! What happens to the program, as plain data. Knows nothing of who sends it.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use super::files;
+use super::jobs::JobEvent;
+use super::key::Key;
+use crate::engine::daemon::Masked;
+use crate::engine::{About, EngineError};
+use crate::model::size::Measured;
+use crate::model::{EngineId, JobId, MountId, Size};
+use crate::ops::list::Inventory;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Msg {
+    /// The time now; sent in front of every batch of messages. Changes nothing on screen by itself.
+    Now(OffsetDateTime),
+    /// A key.
+    Key(Key),
+    /// Text pasted into the terminal.
+    Paste(String),
+    /// The terminal has this many columns and rows.
+    Resize(u16, u16),
+    /// An engine answers.
+    Connected(Connected),
+    /// No engine answers; what was tried.
+    NotConnected(Vec<Attempt>),
+    /// A message about one engine; dropped when that engine is not known.
+    Engine(EngineId, EngineMsg),
+    /// A job started, moved or ended.
+    Job(JobId, JobEvent),
+    /// Something to tell the operator.
+    Notice(Notice),
+}
+
+/// An engine that answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Connected {
+    /// Identifies it.
+    pub id: EngineId,
+    /// Its endpoint as people write it.
+    pub endpoint: String,
+    /// What it is.
+    pub about: Arc<About>,
+    /// Whether it is the demo.
+    pub demo: bool,
+}
+
+/// An endpoint that was tried, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The endpoint.
+    pub endpoint: String,
+    /// Where it comes from (`DOCKER_HOST`, `context default`, `found`).
+    pub origin: String,
+    /// What happened, with a hint.
+    pub outcome: String,
+}
+
+/// What one engine's tasks report.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EngineMsg {
+    /// The answer to [`super::effect::EngineEffect::Load`].
+    Inventory(Result<Arc<Inventory>, EngineError>),
+    /// Sizes kept from an earlier start.
+    Cached(Vec<(MountId, Measured)>),
+    /// Sizes of a running measurement.
+    Sizes(JobId, Vec<(MountId, Size)>),
+    /// Free and total bytes of the file system that holds the volumes; `None` when it cannot be told.
+    Space(Option<Space>),
+    /// The event stream's state changed, or something happened on the engine.
+    Watch(WatchNews),
+    /// The answer to [`super::effect::EngineEffect::Masked`].
+    Masked {
+        /// The container and the destination that were asked for.
+        of: MaskedKey,
+        /// The answer.
+        result: Result<Masked, EngineError>,
+    },
+    /// For the files screen.
+    Files(files::Msg),
+}
+
+/// Bytes of a file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that may still be written.
+    pub free: u64,
+    /// Bytes in all.
+    pub size: u64,
+}
+
+/// News of the event stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WatchNews {
+    /// Events are heard; at first or again.
+    Live,
+    /// Something changed: list again.
+    Changed,
+    /// The engine went away.
+    Lost {
+        /// Why.
+        error: String,
+        /// When it is tried again.
+        retry_at: OffsetDateTime,
+    },
+}
+
+/// A destination of a container.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MaskedKey {
+    /// The container's id.
+    pub container: String,
+    /// The path in it.
+    pub destination: String,
+}
+
+/// A line for the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// How it is meant.
+    pub tone: Tone,
+    /// What happened, to what, why, and what to try. Sanitised when shown.
+    pub text: String,
+}
+
+/// How a notice is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Something was done.
+    Good,
+    /// Something to know.
+    Warning,
+    /// Something failed.
+    Fault,
+}
+
+impl Notice {
+    /// Something was done.
+    pub fn good(text: impl Into<String>) -> Self {
+        Self {
+            tone: Tone::Good,
+            text: text.into(),
+        }
+    }
+
+    /// Something to know.
+    pub fn warning(text: impl Into<String>) -> Self {
+        Self {
+            tone: Tone::Warning,
+            text: text.into(),
+        }
+    }
+
+    /// Something failed.
+    pub fn fault(text: impl Into<String>) -> Self {
+        Self {
+            tone: Tone::Fault,
+            text: text.into(),
+        }
+    }
+}

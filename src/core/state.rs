@@ -1,0 +1,246 @@
+//! The whole state of the TUI, with one owner: the loop. Plain data; only [`super::update`] changes it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use super::action::Section;
+use super::details::Details;
+use super::files::Files;
+use super::input::Input;
+use super::jobs::Jobs;
+use super::keymap::Keymap;
+use super::mounts::{Mounts, Order};
+use super::msg::{Attempt, Notice, Space};
+use crate::engine::{About, EngineError};
+use crate::model::{EngineId, JobId};
+
+/// The state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    /// The time of the present batch of messages.
+    pub now: OffsetDateTime,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// What the operator chose at the start.
+    pub settings: Settings,
+    /// The keys.
+    pub keymap: Keymap,
+    /// Whether an engine is being looked for, and what came of it.
+    pub search: Search,
+    /// The engines that answered.
+    pub engines: BTreeMap<EngineId, EngineState>,
+    /// The engine on screen.
+    pub current: Option<EngineId>,
+    /// What is on screen.
+    pub screen: Screen,
+    /// Whether keys that move go to the details beside the table.
+    pub details_focused: bool,
+    /// Whether the details stand beside the table.
+    pub details_open: bool,
+    /// What lies over the screen.
+    pub dialog: Option<Dialog>,
+    /// All jobs.
+    pub jobs: Jobs,
+    /// The line for the operator.
+    pub notice: Option<Notice>,
+    /// Whether something on screen changed since the last frame; the loop resets it.
+    pub changed: bool,
+}
+
+/// What the operator chose at the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Nothing that changes a mount, a container or a volume is available.
+    pub read_only: bool,
+    /// The table's first order.
+    pub order: Order,
+}
+
+/// The search for an engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Search {
+    /// It runs.
+    Running,
+    /// It found one.
+    Found,
+    /// It found none; what was tried.
+    Failed(Vec<Attempt>),
+}
+
+/// What is on screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Screen {
+    /// No engine yet, or none at all.
+    Start,
+    /// The table of mounts.
+    Mounts,
+    /// One mount's details on the whole screen.
+    Details,
+    /// One mount's files.
+    Files,
+}
+
+/// What lies over the screen and takes the keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dialog {
+    /// The keys that work here now.
+    Help {
+        /// First line shown.
+        top: usize,
+    },
+    /// Any action by its name.
+    Palette {
+        /// What is typed.
+        input: Input,
+        /// The chosen line.
+        at: usize,
+    },
+    /// The jobs.
+    Jobs {
+        /// The job under the cursor; `None` for the newest.
+        at: Option<JobId>,
+    },
+}
+
+/// One engine and what is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EngineState {
+    /// Its endpoint as people write it.
+    pub endpoint: String,
+    /// What it is.
+    pub about: Arc<About>,
+    /// Whether it is the demo.
+    pub demo: bool,
+    /// Whether it can be reached.
+    pub link: Link,
+    /// Whether a list was asked for and has not come yet.
+    pub loading: bool,
+    /// Whether something changed since that list was asked for.
+    pub stale: bool,
+    /// Why the last list failed.
+    pub fault: Option<EngineError>,
+    /// The table.
+    pub mounts: Mounts,
+    /// The details of the mount under the cursor.
+    pub details: Details,
+    /// The files of the mount that was opened last.
+    pub files: Option<Files>,
+    /// Whether the measurement at the start began; later ones look at new mounts only.
+    pub first_measured: bool,
+    /// The running measurement.
+    pub measuring: Option<JobId>,
+    /// Whether sizes of an earlier start were asked for and came.
+    pub cached: Asked,
+    /// The file system that holds the volumes.
+    pub space: Option<Space>,
+}
+
+/// A question that is asked once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Not asked.
+    No,
+    /// Asked.
+    Yes,
+    /// Answered.
+    Answered,
+}
+
+/// Whether an engine can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// It answers and its events are heard.
+    Live,
+    /// It answers; its events are not heard yet.
+    Connecting,
+    /// It went away.
+    Lost {
+        /// Why.
+        error: String,
+        /// When it is tried again.
+        retry_at: OffsetDateTime,
+    },
+}
+
+impl State {
+    /// The state before anything happened.
+    pub fn new(settings: Settings, keymap: Keymap, now: OffsetDateTime, size: (u16, u16)) -> Self {
+        Self {
+            now,
+            size,
+            settings,
+            keymap,
+            search: Search::Running,
+            engines: BTreeMap::new(),
+            current: None,
+            screen: Screen::Start,
+            details_focused: false,
+            details_open: false,
+            dialog: None,
+            jobs: Jobs::default(),
+            notice: None,
+            changed: true,
+        }
+    }
+
+    /// The engine on screen.
+    pub fn engine(&self) -> Option<&EngineState> {
+        self.engines.get(self.current.as_ref()?)
+    }
+
+    /// The sections whose keys work now, the most special first.
+    pub fn sections(&self) -> Vec<Section> {
+        self.sections_under(self.dialog.as_ref())
+    }
+
+    /// The sections whose keys would work with this dialog over the screen.
+    pub fn sections_under(&self, dialog: Option<&Dialog>) -> Vec<Section> {
+        let special: &[Section] = match (dialog, self.screen) {
+            (Some(Dialog::Jobs { .. }), _) => &[Section::Jobs],
+            (Some(_), _) => &[],
+            (None, Screen::Start) => &[Section::Start],
+            (None, Screen::Mounts) if self.details_focused => &[Section::Details, Section::Mounts],
+            (None, Screen::Mounts) if self.details_open => &[Section::Mounts, Section::Details],
+            (None, Screen::Mounts) => &[Section::Mounts],
+            (None, Screen::Details) => &[Section::Details],
+            (None, Screen::Files) => match self.engine().and_then(|engine| engine.files.as_ref()) {
+                Some(files) if files.section() == Section::Preview => &[Section::Preview, Section::Files],
+                _ => &[Section::Files],
+            },
+        };
+        let mut sections = special.to_vec();
+        sections.extend([Section::Move, Section::Global]);
+        sections
+    }
+
+    /// Whether keys go to a text field.
+    pub fn wants_text(&self) -> bool {
+        match (&self.dialog, self.screen) {
+            (Some(Dialog::Palette { .. }), _) => true,
+            (Some(_), _) => false,
+            (None, Screen::Mounts) => self.engine().is_some_and(|engine| engine.mounts.typing),
+            (None, Screen::Files) => self
+                .engine()
+                .and_then(|engine| engine.files.as_ref())
+                .is_some_and(Files::wants_text),
+            (None, Screen::Start | Screen::Details) => false,
+        }
+    }
+}
+
+/// What a screen of its own may use besides its own state.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The time now.
+    pub now: OffsetDateTime,
+    /// The jobs, to enter one.
+    pub jobs: &'a mut Jobs,
+    /// The line for the operator.
+    pub notice: &'a mut Option<Notice>,
+    /// Text for the clipboard of the operator's terminal.
+    pub copy: Option<String>,
+    /// Set when the operator leaves the screen.
+    pub leave: bool,
+}

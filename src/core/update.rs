@@ -1,0 +1,228 @@
+//! Folds messages into the state and says what is to be done. Pure: no I/O, no clock.
+
+use super::action::Action;
+use super::available::available;
+use super::effect::{Effect, EngineEffect};
+use super::files;
+use super::input::Typed;
+use super::key::Key;
+use super::layout;
+use super::msg::{Connected, Msg};
+use super::state::{Asked, Context, Dialog, EngineState, Link, Screen, Search, State};
+use crate::model::EngineId;
+use crate::ops::list::Depth;
+
+mod dialogs;
+mod engine;
+mod screens;
+
+/// Folds one message. Sets [`State::changed`] when something on screen may look different.
+pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let changed = apply(state, msg, &mut effects);
+    state.changed |= changed;
+    effects
+}
+
+/// Folds one message; returns whether something on screen may look different.
+fn apply(state: &mut State, msg: Msg, effects: &mut Vec<Effect>) -> bool {
+    match msg {
+        Msg::Now(now) => {
+            state.now = now;
+            false
+        }
+        Msg::Key(key) => self::key(state, key, effects),
+        Msg::Paste(text) => paste(state, &text, effects),
+        Msg::Resize(columns, rows) => {
+            state.size = (columns, rows);
+            arrange(state);
+            true
+        }
+        Msg::Connected(connected) => {
+            self::connected(state, connected, effects);
+            true
+        }
+        Msg::NotConnected(tried) => {
+            state.search = Search::Failed(tried);
+            true
+        }
+        Msg::Engine(id, msg) => engine::update(state, &id, msg, effects),
+        Msg::Job(id, event) => {
+            let ended = engine::job_ended(state, id, &event);
+            let changed = state.jobs.fold(id, event, state.now);
+            if let Some(engine) = ended {
+                engine::measurement_ended(state, &engine, effects);
+            }
+            changed
+        }
+        Msg::Notice(notice) => {
+            state.notice = Some(notice);
+            true
+        }
+    }
+}
+
+fn connected(state: &mut State, connected: Connected, effects: &mut Vec<Effect>) {
+    let Connected {
+        id,
+        endpoint,
+        about,
+        demo,
+    } = connected;
+    let engine = EngineState {
+        endpoint,
+        about,
+        demo,
+        link: Link::Connecting,
+        loading: true,
+        stale: false,
+        fault: None,
+        mounts: super::mounts::Mounts::new(state.settings.order),
+        details: super::details::Details::default(),
+        files: None,
+        first_measured: false,
+        measuring: None,
+        cached: Asked::No,
+        space: None,
+    };
+    state.engines.insert(id.clone(), engine);
+    state.current = Some(id.clone());
+    state.search = Search::Found;
+    state.screen = Screen::Mounts;
+    arrange(state);
+    effects.push(Effect::Engine(id.clone(), EngineEffect::Watch));
+    effects.push(Effect::Engine(id, EngineEffect::Load(Depth::Rows)));
+}
+
+/// Tells every part how much room it has.
+fn arrange(state: &mut State) {
+    let rows = usize::from(layout::mounts(state.size, state.details_open).rows.height);
+    let body = layout::shell(state.size).body;
+    for engine in state.engines.values_mut() {
+        engine.mounts.set_height(rows);
+        if let Some(files) = &mut engine.files {
+            files.resize(body);
+        }
+    }
+}
+
+fn key(state: &mut State, key: Key, effects: &mut Vec<Effect>) -> bool {
+    if state.wants_text() {
+        return text(state, key, effects);
+    }
+    let Some(action) = state.keymap.action(key, &state.sections()) else {
+        return false;
+    };
+    available(action, state) && act(state, action, effects)
+}
+
+/// Does an action that is available. Returns whether something on screen may look different.
+fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool {
+    // A notice is for the moment: the next thing that the operator does takes it away.
+    let noticed = state.notice.take().is_some();
+    let done = match action {
+        Action::Quit => {
+            effects.push(Effect::Quit);
+            false
+        }
+        Action::Suspend => {
+            effects.push(Effect::Suspend);
+            false
+        }
+        _ if state.dialog.is_some() => dialogs::act(state, action, effects),
+        Action::Help => dialogs::open(state, Dialog::Help { top: 0 }),
+        Action::Palette => dialogs::open(
+            state,
+            Dialog::Palette {
+                input: super::input::Input::default(),
+                at: 0,
+            },
+        ),
+        Action::Jobs => dialogs::open(state, Dialog::Jobs { at: None }),
+        Action::Demo => {
+            state.search = Search::Running;
+            effects.push(Effect::Demo);
+            true
+        }
+        Action::Retry => {
+            state.search = Search::Running;
+            effects.push(Effect::Connect);
+            true
+        }
+        Action::Refresh => with_current(state, |id, engine| engine::load(id, engine, effects)),
+        _ => screens::act(state, action, effects),
+    };
+    done || noticed
+}
+
+/// Runs something on the engine on screen; `false` when there is none.
+fn with_current<T: Default>(state: &mut State, f: impl FnOnce(&EngineId, &mut EngineState) -> T) -> T {
+    let Some(id) = &state.current else { return T::default() };
+    state
+        .engines
+        .get_mut(id)
+        .map(|engine| f(id, engine))
+        .unwrap_or_default()
+}
+
+/// Runs something on the files screen of the engine on screen, and takes over what it wants.
+fn with_files(
+    state: &mut State,
+    effects: &mut Vec<Effect>,
+    f: impl FnOnce(&mut files::Files, &mut Context<'_>) -> Vec<files::Effect>,
+) -> bool {
+    let Some(id) = state.current.clone() else { return false };
+    engine::files(state, &id, effects, f)
+}
+
+fn text(state: &mut State, key: Key, effects: &mut Vec<Effect>) -> bool {
+    if state.dialog.is_some() {
+        return dialogs::typed(state, key, effects);
+    }
+    if state.screen == Screen::Files {
+        return with_files(state, effects, |files, cx| files.key(key, cx));
+    }
+    let now = state.now;
+    with_current(state, |_, engine| {
+        let mounts = &mut engine.mounts;
+        match mounts.filter.key(key) {
+            Typed::Changed => mounts.arrange(now),
+            Typed::Moved => {}
+            Typed::Accepted => mounts.typing = false,
+            Typed::Dropped => {
+                mounts.typing = false;
+                mounts.filter.clear();
+                mounts.arrange(now);
+            }
+            // Arrows choose a row without leaving the filter.
+            Typed::Ignored => return screens::step_by_arrow(mounts, key),
+        }
+        true
+    })
+}
+
+fn paste(state: &mut State, text: &str, effects: &mut Vec<Effect>) -> bool {
+    if !state.wants_text() {
+        return false;
+    }
+    if let Some(Dialog::Palette { input, at }) = &mut state.dialog {
+        input.paste(text);
+        *at = 0;
+        return true;
+    }
+    if state.screen == Screen::Files {
+        return with_files(state, effects, |files, _| {
+            files.paste(text);
+            Vec::new()
+        });
+    }
+    let now = state.now;
+    with_current(state, |_, engine| {
+        engine.mounts.filter.paste(text);
+        engine.mounts.arrange(now);
+        true
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! What keys do in help, palette and the list of jobs. Knows no screen beneath.
+
+use crossterm::event::KeyCode;
+
+use super::super::action::Action;
+use super::super::effect::Effect;
+use super::super::input::{Input, Typed};
+use super::super::key::Key;
+use super::super::layout;
+use super::super::menu;
+use super::super::state::{Dialog, State};
+use crate::model::JobId;
+
+/// Rows that help may show at once on this terminal.
+pub(super) fn help_rows(size: (u16, u16)) -> usize {
+    usize::from(layout::shell(size).body.height.saturating_sub(2)).max(1)
+}
+
+/// Opens a dialog.
+pub(super) fn open(state: &mut State, dialog: Dialog) -> bool {
+    state.dialog = Some(dialog);
+    true
+}
+
+/// Does an action while a dialog is open.
+pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool {
+    let toggled = matches!(
+        (&state.dialog, action),
+        (Some(Dialog::Help { .. }), Action::Help) | (Some(Dialog::Jobs { .. }), Action::Jobs)
+    );
+    match action {
+        Action::Back => state.dialog = None,
+        _ if toggled => state.dialog = None,
+        Action::Help => return open(state, Dialog::Help { top: 0 }),
+        Action::Jobs => return open(state, Dialog::Jobs { at: None }),
+        Action::Palette => {
+            return open(
+                state,
+                Dialog::Palette {
+                    input: Input::default(),
+                    at: 0,
+                },
+            );
+        }
+        Action::CancelJob => {
+            let Some(Dialog::Jobs { at }) = &state.dialog else {
+                return false;
+            };
+            let chosen = at.or_else(|| state.jobs.newest_first().next().map(|(id, _)| id));
+            return chosen.is_some_and(|job| cancel(state, job, effects));
+        }
+        _ => return scroll(state, action),
+    }
+    true
+}
+
+/// Asks a job to stop.
+pub(super) fn cancel(state: &mut State, job: JobId, effects: &mut Vec<Effect>) -> bool {
+    let asked = state.jobs.cancel(job);
+    if asked {
+        effects.push(Effect::Cancel(job));
+    }
+    asked
+}
+
+fn moved(action: Action, at: usize, len: usize, page: usize) -> usize {
+    let last = len.saturating_sub(1);
+    match action {
+        Action::Down => (at + 1).min(last),
+        Action::Up => at.saturating_sub(1),
+        Action::PageDown => (at + page).min(last),
+        Action::PageUp => at.saturating_sub(page),
+        Action::First => 0,
+        Action::Last => last,
+        _ => at,
+    }
+}
+
+fn scroll(state: &mut State, action: Action) -> bool {
+    match &state.dialog {
+        Some(Dialog::Help { top }) => {
+            let rows = help_rows(state.size);
+            let steps = (menu::help(state).len() + 1).saturating_sub(rows).max(1);
+            let new = moved(action, *top, steps, rows / 2);
+            let changed = new != *top;
+            state.dialog = Some(Dialog::Help { top: new });
+            changed
+        }
+        Some(Dialog::Jobs { at }) => {
+            let ids: Vec<JobId> = state.jobs.newest_first().map(|(id, _)| id).collect();
+            let here = at.and_then(|at| ids.iter().position(|id| *id == at)).unwrap_or(0);
+            let new = moved(action, here, ids.len(), 5);
+            state.dialog = Some(Dialog::Jobs {
+                at: ids.get(new).copied(),
+            });
+            new != here
+        }
+        Some(Dialog::Palette { .. }) | None => false,
+    }
+}
+
+/// A key in the palette.
+pub(super) fn typed(state: &mut State, key: Key, effects: &mut Vec<Effect>) -> bool {
+    let Some(Dialog::Palette { input, at }) = &mut state.dialog else {
+        return false;
+    };
+    let step = match key.code {
+        KeyCode::Down | KeyCode::Tab => 1,
+        KeyCode::Up | KeyCode::BackTab => -1,
+        KeyCode::Char('n') if key.ctrl => 1,
+        KeyCode::Char('p') if key.ctrl => -1,
+        _ => 0,
+    };
+    if step != 0 {
+        let (typed, here) = (input.text().to_owned(), *at);
+        let count = menu::palette(state, &typed).len();
+        let new = here.saturating_add_signed(step).min(count.saturating_sub(1));
+        if let Some(Dialog::Palette { at, .. }) = &mut state.dialog {
+            *at = new;
+        }
+        return true;
+    }
+    match input.key(key) {
+        Typed::Changed => *at = 0,
+        Typed::Moved => {}
+        Typed::Ignored => return false,
+        Typed::Dropped => state.dialog = None,
+        Typed::Accepted => {
+            let (typed, here) = (input.text().to_owned(), *at);
+            let action = menu::palette(state, &typed).get(here).map(|row| row.action);
+            state.dialog = None;
+            if let Some(action) = action {
+                super::act(state, action, effects);
+            }
+        }
+    }
+    true
+}

@@ -1,0 +1,222 @@
+//! What engines report, folded into their state: lists, sizes, events. Knows no keys.
+
+use std::sync::Arc;
+
+use time::{Duration, OffsetDateTime};
+
+use super::super::details::Answer;
+use super::super::effect::{Effect, EngineEffect};
+use super::super::files::{self, Files};
+use super::super::jobs::JobEvent;
+use super::super::msg::{EngineMsg, WatchNews};
+use super::super::state::{Asked, Context, EngineState, Link, Screen, State};
+use crate::engine::EngineError;
+use crate::model::{EngineId, JobId, Mount};
+use crate::ops::list::{Depth, Inventory};
+
+/// A size that is younger than this is not measured again unasked.
+const FRESH: Duration = Duration::minutes(2);
+
+/// Folds what an engine's task reports. Returns whether something on screen may look different.
+pub(super) fn update(state: &mut State, id: &EngineId, msg: EngineMsg, effects: &mut Vec<Effect>) -> bool {
+    let now = state.now;
+    if let EngineMsg::Files(msg) = msg {
+        return files(state, id, effects, |files, cx| files.update(msg, cx));
+    }
+    let Some(engine) = state.engines.get_mut(id) else {
+        return false;
+    };
+    match msg {
+        EngineMsg::Inventory(result) => {
+            inventory(id, engine, result, now, effects);
+            measure_news(state, id, effects);
+        }
+        EngineMsg::Cached(sizes) => {
+            engine.cached = Asked::Answered;
+            engine.mounts.set_cached(sizes, now);
+            measure_news(state, id, effects);
+        }
+        EngineMsg::Sizes(job, sizes) => {
+            if engine.measuring != Some(job) {
+                return false;
+            }
+            engine.mounts.set_sizes(sizes, now);
+        }
+        EngineMsg::Space(space) => engine.space = space,
+        EngineMsg::Watch(news) => watch(id, engine, news, effects),
+        EngineMsg::Masked { of, result } => {
+            engine.details.masked.insert(of, Answer::Is(result));
+        }
+        // Handled above.
+        EngineMsg::Files(_) => return false,
+    }
+    true
+}
+
+/// Asks for the list, or notes that the one on its way is out of date already.
+pub(super) fn load(id: &EngineId, engine: &mut EngineState, effects: &mut Vec<Effect>) -> bool {
+    if engine.loading {
+        engine.stale = true;
+        return false;
+    }
+    engine.loading = true;
+    engine.stale = false;
+    effects.push(Effect::Engine(id.clone(), EngineEffect::Load(Depth::Full)));
+    true
+}
+
+fn inventory(
+    id: &EngineId,
+    engine: &mut EngineState,
+    result: Result<Arc<Inventory>, EngineError>,
+    now: OffsetDateTime,
+    effects: &mut Vec<Effect>,
+) {
+    engine.loading = false;
+    let inventory = match result {
+        Ok(inventory) => inventory,
+        Err(error) => {
+            engine.fault = Some(error);
+            if engine.stale {
+                load(id, engine, effects);
+            }
+            return;
+        }
+    };
+    engine.fault = None;
+    let complete = inventory.complete;
+    if complete || engine.mounts.inventory().is_none() {
+        engine.about = Arc::clone(&inventory.about);
+        engine.mounts.set_inventory(Arc::clone(&inventory), now);
+    }
+    if engine.cached == Asked::No {
+        engine.cached = Asked::Yes;
+        effects.push(Effect::Engine(
+            id.clone(),
+            EngineEffect::ReadSizes(Arc::clone(&inventory)),
+        ));
+    }
+    if engine.space.is_none() && complete {
+        effects.push(Effect::Engine(id.clone(), EngineEffect::Space(inventory)));
+    }
+    if !complete || engine.stale {
+        load(id, engine, effects);
+    }
+}
+
+fn watch(id: &EngineId, engine: &mut EngineState, news: WatchNews, effects: &mut Vec<Effect>) {
+    match news {
+        WatchNews::Live => {
+            let back = matches!(engine.link, Link::Lost { .. });
+            engine.link = Link::Live;
+            // What happened while nobody listened is not known.
+            if back {
+                load(id, engine, effects);
+            }
+        }
+        WatchNews::Changed => {
+            load(id, engine, effects);
+        }
+        WatchNews::Lost { error, retry_at } => engine.link = Link::Lost { error, retry_at },
+    }
+}
+
+/// Measures, unasked, what has no fresh size, once the list is complete and kept sizes are in.
+fn measure_news(state: &mut State, id: &EngineId, effects: &mut Vec<Effect>) {
+    let Some(engine) = state.engines.get(id) else { return };
+    let complete = engine.mounts.inventory().is_some_and(|inventory| inventory.complete);
+    if !complete || engine.cached != Asked::Answered || engine.measuring.is_some() {
+        return;
+    }
+    let mounts = engine.mounts.unmeasured(if engine.first_measured {
+        OffsetDateTime::UNIX_EPOCH
+    } else {
+        state.now - FRESH
+    });
+    measure(state, id, mounts, effects);
+}
+
+/// Starts a measurement of these mounts; none when there are none or one runs.
+pub(super) fn measure(state: &mut State, id: &EngineId, mounts: Vec<Mount>, effects: &mut Vec<Effect>) -> bool {
+    let Some(engine) = state.engines.get_mut(id) else {
+        return false;
+    };
+    if mounts.is_empty() || engine.measuring.is_some() {
+        return false;
+    }
+    let title = match mounts.as_slice() {
+        [one] => format!("measure {}", one.name),
+        many => format!("measure {} mounts", many.len()),
+    };
+    let job = state.jobs.start(title, state.now);
+    engine.measuring = Some(job);
+    engine.first_measured = true;
+    effects.push(Effect::Engine(id.clone(), EngineEffect::Measure(job, mounts)));
+    true
+}
+
+/// The engine whose measurement this event ends.
+pub(super) fn job_ended(state: &State, job: JobId, event: &JobEvent) -> Option<EngineId> {
+    let JobEvent::Ended(_) = event else { return None };
+    state
+        .engines
+        .iter()
+        .find(|(_, engine)| engine.measuring == Some(job))
+        .map(|(id, _)| id.clone())
+}
+
+/// A measurement ended: keeps its sizes and looks for mounts that came meanwhile.
+pub(super) fn measurement_ended(state: &mut State, id: &EngineId, effects: &mut Vec<Effect>) {
+    let now = state.now;
+    let Some(engine) = state.engines.get_mut(id) else {
+        return;
+    };
+    let job = engine.measuring.take().and_then(|job| state.jobs.get(job));
+    let why = job.and_then(|job| job.end.as_ref()).and_then(|end| match end {
+        super::super::jobs::JobEnd::Cancelled => Some("the measurement was cancelled".to_owned()),
+        super::super::jobs::JobEnd::Failed(why) => Some(why.clone()),
+        _ => None,
+    });
+    engine.mounts.settle(
+        Some(why.as_deref().unwrap_or("the measurement ended before it was reached")),
+        now,
+    );
+    if let Some(inventory) = engine.mounts.inventory() {
+        let keep = EngineEffect::WriteSizes(Arc::clone(inventory), engine.mounts.measured());
+        effects.push(Effect::Engine(id.clone(), keep));
+    }
+    measure_news(state, id, effects);
+}
+
+/// Runs something on an engine's files screen, and takes over what it wants.
+pub(super) fn files(
+    state: &mut State,
+    id: &EngineId,
+    effects: &mut Vec<Effect>,
+    f: impl FnOnce(&mut Files, &mut Context<'_>) -> Vec<files::Effect>,
+) -> bool {
+    let Some(engine) = state.engines.get_mut(id) else {
+        return false;
+    };
+    let Some(files) = &mut engine.files else { return false };
+    let mut cx = Context {
+        now: state.now,
+        jobs: &mut state.jobs,
+        notice: &mut state.notice,
+        copy: None,
+        leave: false,
+    };
+    let mut wanted = f(files, &mut cx);
+    let (copy, leave) = (cx.copy.take(), cx.leave);
+    if leave && state.screen == Screen::Files && state.current.as_ref() == Some(id) {
+        wanted.extend(files.leave());
+        state.screen = Screen::Mounts;
+    }
+    effects.extend(
+        wanted
+            .into_iter()
+            .map(|effect| Effect::Engine(id.clone(), EngineEffect::Files(effect))),
+    );
+    effects.extend(copy.map(Effect::Copy));
+    true
+}
