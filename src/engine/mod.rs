@@ -3,6 +3,8 @@
 
 mod accounts;
 pub mod client;
+pub mod connect;
+pub mod contexts;
 pub mod daemon;
 pub mod endpoint;
 pub mod error;

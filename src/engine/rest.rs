@@ -1,7 +1,7 @@
 //! The real engine behind [`super::Daemon`]: which question goes to which path. Reading the answers is
 //! [`super::wire`]'s part, helpers are [`super::helper`]'s.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -32,6 +32,8 @@ pub struct RestDaemon {
     pub(crate) helpers: HelpersSeen,
     /// Whether the operator forbade helper containers.
     pub(crate) no_helper: bool,
+    /// What the engine said at connecting, given to the first who asks: the start needs no second question.
+    known: Arc<std::sync::Mutex<Option<About>>>,
     /// Engines refuse a second `/system/df` while one runs.
     measuring: Arc<Mutex<()>>,
 }
@@ -48,6 +50,7 @@ impl RestDaemon {
             session: identity::random_id()?,
             helpers: HelpersSeen::default(),
             no_helper,
+            known: Arc::default(),
             measuring: Arc::default(),
         })
     }
@@ -71,6 +74,15 @@ impl RestDaemon {
         let (mut about, id) = wire::about(&version?, info.as_deref())?;
         about.same_host = host::is_this_host(self.client.endpoint(), &about);
         Ok((about, id))
+    }
+
+    /// Keeps an answer of [`Self::about_and_id`] for the next call of [`Daemon::about`], once.
+    pub(super) fn remember(&self, about: About) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(about);
+    }
+
+    fn take_known(&self) -> Option<About> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     async fn list_volumes(&self) -> Result<VolumeList, EngineError> {
@@ -135,7 +147,12 @@ impl Daemon for RestDaemon {
     }
 
     fn about(&self) -> BoxFuture<'_, Result<About, EngineError>> {
-        Box::pin(async { self.about_and_id().await.map(|(about, _)| about) })
+        Box::pin(async {
+            match self.take_known() {
+                Some(about) => Ok(about),
+                None => self.about_and_id().await.map(|(about, _)| about),
+            }
+        })
     }
 
     fn volumes(&self) -> BoxFuture<'_, Result<VolumeList, EngineError>> {
