@@ -1,6 +1,7 @@
 //! Whether the engine shares this host, and where host paths really are: two paths are the same place when device
 //! and path on that device are, whatever symlinks and bind mounts lead there. Reads only, mounts nothing.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -82,6 +83,8 @@ pub fn relation(this: &[u8], other: &[u8]) -> Relation {
 #[derive(Debug, Clone)]
 pub struct Mounts {
     rows: Vec<MountRow>,
+    /// The last row at each mount point, which hides the others: thousands of volumes ask on hosts with hundreds of mounts.
+    last_at: HashMap<Vec<u8>, usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -99,12 +102,16 @@ impl Mounts {
 
     /// Reads the text of a `mountinfo`; lines that make no sense are left out.
     pub fn parse(mountinfo: &[u8]) -> Self {
-        Self {
-            rows: mountinfo
-                .split(|&byte| byte == b'\n')
-                .filter_map(MountRow::parse)
-                .collect(),
-        }
+        let rows: Vec<MountRow> = mountinfo
+            .split(|&byte| byte == b'\n')
+            .filter_map(MountRow::parse)
+            .collect();
+        let last_at = rows
+            .iter()
+            .enumerate()
+            .map(|(at, row)| (row.point.clone(), at))
+            .collect();
+        Self { rows, last_at }
     }
 
     /// Where a path leads, symlinks followed; `None` when it does not exist or may not be looked up.
@@ -115,12 +122,10 @@ impl Mounts {
 
     /// Where a path without symlinks is.
     pub fn locate_canonical(&self, canonical: &[u8]) -> Option<Location> {
-        // Of the mounts above the path the deepest counts; of several at one point the last, which hides the others.
-        let mount = self
-            .rows
-            .iter()
-            .filter(|row| matches!(relation(&row.point, canonical), Relation::Equal | Relation::Contains))
-            .max_by_key(|row| row.depth())?;
+        let above = Path::new(OsStr::from_bytes(canonical)).ancestors();
+        let mount = above
+            .filter_map(|path| self.last_at.get(path.as_os_str().as_bytes()))
+            .find_map(|&at| self.rows.get(at))?;
         let mut path = PathBuf::from(OsStr::from_bytes(&mount.root));
         let below = Path::new(OsStr::from_bytes(canonical))
             .strip_prefix(OsStr::from_bytes(&mount.point))
@@ -156,13 +161,6 @@ impl MountRow {
             point: unescape(fields.next()?),
         })
     }
-
-    fn depth(&self) -> usize {
-        self.point
-            .split(|&byte| byte == b'/')
-            .filter(|part| !part.is_empty())
-            .count()
-    }
 }
 
 /// The kernel writes blanks, tabs, newlines and backslashes as `\ooo`.
@@ -191,7 +189,7 @@ pub fn locate(path: &Path) -> Option<Location> {
 }
 
 /// What stands at a path of this host, symlinks followed as a bind mount follows them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum HostKind {
     /// A regular file.
     File,
@@ -206,6 +204,7 @@ pub enum HostKind {
     /// Nothing.
     Missing,
     /// Not to be told: this user may not look.
+    #[default]
     Unknown,
 }
 

@@ -18,6 +18,7 @@ pub mod local;
 mod mux;
 pub mod rest;
 pub mod session;
+pub mod target;
 pub mod wire;
 
 pub use daemon::{

@@ -4,10 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::paths::{Examined, PathFacts, Spot};
-use super::scan::bind_device;
 use super::{Evidence, Uses};
 use crate::engine::daemon::VolumeRow;
-use crate::model::{Attachment, Orphan};
+use crate::model::{Attachment, Orphan, bind_device};
 
 /// Who refers to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,25 +3,7 @@
 
 use std::collections::HashMap;
 
-/// What stands at a path of the engine's host.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum PathKind {
-    /// A directory.
-    Dir,
-    /// A regular file.
-    File,
-    /// A socket.
-    Socket,
-    /// A character or block device.
-    Device,
-    /// A named pipe.
-    Fifo,
-    /// Nothing.
-    Missing,
-    /// Could not be told.
-    #[default]
-    Unknown,
-}
+pub use crate::engine::host::HostKind as PathKind;
 
 /// Where a path really lies: the device of its file system and the path within it, so that symlinks and bind
 /// mounts of the same place compare equal. Without a device it is only text.

@@ -1,10 +1,8 @@
 //! How a mount's contents may be reached: together with others, alone, only when asked, or never, and why.
 
-use std::collections::BTreeMap;
-
 use super::paths::{PathFacts, PathKind, normalise};
 use crate::engine::daemon::VolumeRow;
-use crate::model::{Attachment, Scan};
+use crate::model::{Attachment, Scan, bind_device};
 
 /// Types of the local driver whose data comes over a network.
 const REMOTE_TYPES: [&str; 14] = [
@@ -23,16 +21,6 @@ const REMOTE_TYPES: [&str; 14] = [
     "afs",
     "davfs",
 ];
-
-/// The path that a volume of the local driver binds (`-o type=none -o o=bind -o device=PATH`).
-pub(super) fn bind_device<'a>(driver: &str, options: &'a BTreeMap<String, String>) -> Option<&'a str> {
-    let binds = options
-        .get("o")?
-        .split(',')
-        .any(|option| matches!(option.trim(), "bind" | "rbind"));
-    let device = options.get("device")?;
-    (driver == "local" && binds && device.starts_with('/')).then_some(device.as_str())
-}
 
 /// How a volume may be reached.
 pub(super) fn volume(row: &VolumeRow, attachments: &[Attachment]) -> Scan {

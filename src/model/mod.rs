@@ -5,5 +5,5 @@ pub mod mount;
 pub mod size;
 
 pub use ids::{BytePath, EngineId, JobId, MountId, VolumeName};
-pub use mount::{Attachment, ContainerState, Mount, MountKind, Orphan, Scan};
+pub use mount::{Attachment, ContainerState, Mount, MountKind, Orphan, Scan, bind_device};
 pub use size::{Size, Source};

@@ -184,3 +184,13 @@ pub struct Mount {
     /// How its contents may be reached.
     pub scan: Scan,
 }
+
+/// The path that a volume of the local driver binds (`-o type=none -o o=bind -o device=PATH`).
+pub fn bind_device<'a>(driver: &str, options: &'a BTreeMap<String, String>) -> Option<&'a str> {
+    let binds = options
+        .get("o")?
+        .split(',')
+        .any(|option| matches!(option.trim(), "bind" | "rbind"));
+    let device = options.get("device")?;
+    (driver == "local" && binds && device.starts_with('/')).then_some(device.as_str())
+}

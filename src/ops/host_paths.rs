@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::engine::About;
-use crate::inventory::paths::Examined;
-use crate::inventory::{PathFact, PathFacts, PathKind};
+use crate::engine::host::{Mounts, classify_host_path};
+use crate::inventory::paths::{Examined, Spot};
+use crate::inventory::{PathFact, PathFacts};
 
 /// How long looking may take: a path on a dead network share never answers.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -47,21 +48,23 @@ fn failed(warning: String, warnings: &mut Vec<String>) -> PathFacts {
 }
 
 fn look_at(paths: Vec<String>) -> HashMap<String, PathFact> {
+    let mounts = Mounts::read();
     paths
         .into_iter()
-        .map(|path| {
-            let fact = fact(&path);
-            (path, fact)
-        })
+        .map(|path| (path.clone(), fact(&path, mounts.as_ref())))
         .collect()
 }
 
-fn fact(path: &str) -> PathFact {
-    let canonical = fs::canonicalize(path).ok();
+fn fact(path: &str, mounts: Option<&Mounts>) -> PathFact {
+    let resolved = resolve(path);
+    let located = |path: &PathBuf| mounts?.locate_canonical(path.as_os_str().as_bytes());
     PathFact {
-        spot: None,
-        canonical: canonical.map(|path| path.to_string_lossy().into_owned()),
-        kind: kind(path),
+        spot: resolved
+            .as_ref()
+            .and_then(located)
+            .map(|location| Spot::on(location.dev, &location.path)),
+        canonical: resolved.map(|path| path.to_string_lossy().into_owned()),
+        kind: classify_host_path(Path::new(path)),
     }
 }
 
@@ -102,27 +105,6 @@ fn components(path: &Path) -> Vec<OsString> {
         .collect()
 }
 
-fn kind(path: &str) -> PathKind {
-    match fs::metadata(path) {
-        Ok(found) => {
-            let kind = found.file_type();
-            if kind.is_dir() {
-                PathKind::Dir
-            } else if kind.is_file() {
-                PathKind::File
-            } else if kind.is_socket() {
-                PathKind::Socket
-            } else if kind.is_fifo() {
-                PathKind::Fifo
-            } else {
-                PathKind::Device
-            }
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => PathKind::Missing,
-        Err(_) => PathKind::Unknown,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -140,6 +122,8 @@ mod tests {
         assert_eq!(resolve("a/x"), Some(top.join("c/d/x")));
         assert_eq!(resolve("a/../y"), Some(top.join("c/y")));
         assert_eq!(resolve("loop/x"), None);
-        assert_eq!(kind(top.join("a").to_str().unwrap()), PathKind::Missing);
+        let spot = |name: &str| fact(top.join(name).to_str().unwrap(), Mounts::read().as_ref()).spot;
+        assert!(spot("a").is_some());
+        assert_eq!(spot("a"), spot("c/d"));
     }
 }

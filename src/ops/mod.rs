@@ -3,3 +3,4 @@
 
 mod host_paths;
 pub mod list;
+pub mod size;
