@@ -3,4 +3,5 @@
 
 mod host_paths;
 pub mod list;
+pub mod search;
 pub mod size;
