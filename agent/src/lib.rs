@@ -4,6 +4,7 @@
 //! directories ("roots") that it was started with, and never leaves them.
 
 pub mod frame;
+pub mod fs;
 mod outlet;
 pub mod proto;
 pub mod serve;

@@ -1,3 +1,97 @@
 //! The static binary: serves the roots given as arguments on its standard input and output.
 
-fn main() {}
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use vole_agent::fs::Roots;
+use vole_agent::proto::{Place, UsageItem, VERSION};
+use vole_agent::serve::{Halt, serve};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    match arguments.peek().and_then(|first| first.to_str()) {
+        Some("--version") => {
+            println!("vole-agent {} protocol {VERSION}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        Some("usage") => usage(arguments.skip(1).collect()),
+        _ => {
+            raise_descriptor_limit();
+            // Rust ignores SIGPIPE at start, so a client that is gone shows as an error of a write.
+            end(serve(Arc::new(Roots::open(arguments)), io::stdin(), io::stdout()))
+        }
+    }
+}
+
+/// Walks with many threads hold many directories open.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Without it the walk reopens directories more often, and is right all the same.
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    )
+    .ok();
+}
+
+fn end(result: io::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // The client went first: nobody is left to tell.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            drop(writeln!(io::stderr(), "vole-agent: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `vole-agent usage [-j THREADS] PATH...`: one line per path, for measuring the walker by itself.
+fn usage(mut paths: Vec<std::ffi::OsString>) -> ExitCode {
+    raise_descriptor_limit();
+    let mut threads = 0;
+    if paths.len() > 2 && paths[0] == "-j" {
+        threads = paths[1].to_str().and_then(|number| number.parse().ok()).unwrap_or(0);
+        paths.drain(..2);
+    }
+    let places: Vec<Place> = (0..)
+        .zip(&paths)
+        .map(|(root, _)| Place { root, path: Vec::new() })
+        .collect();
+    let mut out = io::stdout().lock();
+    let measured = Roots::open(&paths).measure(&places, 0, threads, |items| {
+        for item in items {
+            let written = match item {
+                UsageItem::Complete {
+                    place,
+                    totals,
+                    other_fs,
+                    faults,
+                } => writeln!(
+                    out,
+                    "{place} bytes {} apparent {} files {} dirs {} errors {} other_fs {other_fs} faults {}",
+                    totals.bytes,
+                    totals.apparent,
+                    totals.files,
+                    totals.dirs,
+                    totals.errors,
+                    faults.len()
+                ),
+                UsageItem::Failed { place, fault } => writeln!(out, "{place} failed: {}", fault.message),
+                UsageItem::Progress { .. } | UsageItem::Dir { .. } => Ok(()),
+            };
+            written.map_err(|_| Halt::Cancelled)?;
+        }
+        Ok(())
+    });
+    if measured.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

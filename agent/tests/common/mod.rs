@@ -1,0 +1,146 @@
+//! A blocking client over pipes: what a test says to an agent that serves a directory.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a broken step of a test should end it")]
+
+use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use vole_agent::frame;
+use vole_agent::fs::Roots;
+use vole_agent::proto::{Entry, Fault, FromAgent, Hello, Order, Page, Place, Reply, Request, ToAgent};
+use vole_agent::serve::serve;
+
+pub(crate) struct Client {
+    input: PipeWriter,
+    output: PipeReader,
+    pub(crate) hello: Hello,
+    next: u32,
+}
+
+impl Client {
+    pub(crate) fn over(path: &Path) -> Self {
+        Self::of(Roots::open([path]))
+    }
+
+    pub(crate) fn of(roots: Roots) -> Self {
+        let (agent_in, input) = std::io::pipe().unwrap();
+        let (mut output, agent_out) = std::io::pipe().unwrap();
+        std::thread::spawn(move || serve(Arc::new(roots), agent_in, agent_out));
+        let mut preamble = [0; frame::PREAMBLE];
+        output.read_exact(&mut preamble).unwrap();
+        frame::check_preamble(preamble).unwrap();
+        let Some(FromAgent::Hello(hello)) = frame::read(&mut output).unwrap() else {
+            panic!("no hello")
+        };
+        Self {
+            input,
+            output,
+            hello,
+            next: 0,
+        }
+    }
+
+    fn send(&mut self, message: &ToAgent) {
+        self.input.write_all(&frame::encode(message).unwrap()).unwrap();
+    }
+
+    /// Starts a request; returns its id.
+    pub(crate) fn start(&mut self, request: Request) -> u32 {
+        self.next += 1;
+        self.send(&ToAgent::Request { id: self.next, request });
+        self.next
+    }
+
+    pub(crate) fn cancel(&mut self, id: u32) {
+        self.send(&ToAgent::Cancel { id });
+    }
+
+    /// The next reply, paid for with credit.
+    pub(crate) fn reply(&mut self) -> (u32, Reply) {
+        match frame::read(&mut self.output).unwrap() {
+            Some(FromAgent::Reply { id, reply }) => {
+                self.send(&ToAgent::Credit { id, frames: 1 });
+                (id, reply)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Runs a request to its end.
+    pub(crate) fn run(&mut self, request: Request) -> Result<(Vec<Reply>, Vec<Fault>), Fault> {
+        let id = self.start(request);
+        let mut replies = Vec::new();
+        loop {
+            match self.reply() {
+                (of, Reply::Done { notes }) if of == id => return Ok((replies, notes)),
+                (of, Reply::Failed(fault)) if of == id => return Err(fault),
+                (of, reply) if of == id => replies.push(reply),
+                (_, reply) => panic!("a reply of another request: {reply:?}"),
+            }
+        }
+    }
+
+    pub(crate) fn page(
+        &mut self,
+        path: &[u8],
+        order: Order,
+        after: Option<vole_agent::proto::Cursor>,
+        limit: u32,
+    ) -> Page {
+        let (mut replies, _) = self
+            .run(Request::List {
+                at: place(path),
+                order,
+                after,
+                limit,
+            })
+            .unwrap();
+        let Some(Reply::Page(page)) = replies.pop() else {
+            panic!("no page")
+        };
+        page
+    }
+
+    /// All entries of a directory, page by page.
+    pub(crate) fn list(&mut self, path: &[u8], order: Order, limit: u32) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.page(path, order, after, limit);
+            entries.extend(page.entries);
+            after = page.next;
+            if after.is_none() {
+                return entries;
+            }
+        }
+    }
+
+    pub(crate) fn stat(&mut self, path: &[u8]) -> Result<Entry, Fault> {
+        let (mut replies, _) = self.run(Request::Stat { at: place(path) })?;
+        let Some(Reply::Entry(entry)) = replies.pop() else {
+            panic!("no entry")
+        };
+        Ok(entry)
+    }
+
+    pub(crate) fn read(&mut self, path: &[u8], offset: u64, len: u64) -> Result<Vec<u8>, Fault> {
+        let (replies, _) = self.run(Request::Read {
+            at: place(path),
+            offset,
+            len,
+        })?;
+        let data = replies.into_iter().flat_map(|reply| match reply {
+            Reply::Data(bytes) => bytes,
+            other => panic!("{other:?}"),
+        });
+        Ok(data.collect())
+    }
+}
+
+pub(crate) fn place(path: &[u8]) -> Place {
+    Place {
+        root: 0,
+        path: path.to_vec(),
+    }
+}
