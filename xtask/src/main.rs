@@ -1,21 +1,32 @@
 //! Commands of the project that are no part of the product: screenshots now, benchmarks and heavy checks.
 
+mod bench;
+mod docs;
+mod heavy;
 mod program;
 mod screenshots;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
+cargo run -p xtask -- docs [--check]           writes the generated parts of the documents, or checks that they are current
 cargo run -p xtask -- screenshots [--check]    makes screenshots/ from the real program, or checks that they are current
 cargo run -p xtask -- shot [COLUMNSxROWS] [KEYS] [-- VOLE ARGUMENTS]
-                                               one picture of anything, as target/shot.svg and target/shot.png";
+                                               one picture of anything, as target/shot.svg and target/shot.png
+cargo run -p xtask --release -- bench [screen] [volumes] [tree] [directory]
+                                               measures, and prints the README's table; needs root and 3 GB under /tmp
+cargo run -p xtask --release -- heavy          the long checks: a minute of idleness, a million entries, 10,000 volumes";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
+        ["docs"] => docs::run(false),
+        ["docs", "--check"] => docs::run(true),
         ["screenshots"] => screenshots::make(),
         ["screenshots", "--check"] => screenshots::check(),
+        ["bench", only @ ..] => bench::run(only),
+        ["heavy"] => heavy::run(),
         ["shot", rest @ ..] => screenshots::shot(rest),
         _ => {
             eprintln!("{USAGE}");

@@ -1,0 +1,183 @@
+//! Benchmarks: paired runs in alternating order against what people use today, on private engines and generated trees.
+//! Prints a table for the README. Knows vole only from outside.
+
+mod fleet;
+mod screen;
+mod stats;
+mod tree;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow, ensure};
+use vole_test_support::{Engine, FakeEngine, FakeFleet, Family, Home, Vole};
+
+use crate::program;
+use stats::{Table, paired};
+pub(crate) use tree::grow;
+
+/// How many pairs are run; the median of their ratios is told.
+const PAIRS: usize = 7;
+
+/// Runs every benchmark, or those whose name is among `only`.
+pub(crate) fn run(only: &[&str]) -> anyhow::Result<()> {
+    let vole = program::vole()?;
+    let mut table = Table::default();
+    let wanted = |name: &str| only.is_empty() || only.contains(&name);
+    if wanted("screen") {
+        screen::run(&vole, &mut table)?;
+    }
+    if wanted("volumes") {
+        fleet::run(&vole, &mut table)?;
+    }
+    if wanted("tree") {
+        big_tree(&vole, &mut table)?;
+    }
+    if wanted("directory") {
+        screen::directory(&vole, &mut table)?;
+    }
+    println!("\n{table}");
+    Ok(())
+}
+
+/// A private dockerd.
+pub(crate) fn docker() -> anyhow::Result<Engine> {
+    Engine::start(Family::Docker).map_err(|why| anyhow!("no private dockerd: {}", why.0))
+}
+
+/// Runs a command to its end, its output thrown away, and says how long that took.
+pub(crate) fn time(command: &mut Command) -> anyhow::Result<Duration> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let start = Instant::now();
+    let status = command
+        .status()
+        .with_context(|| format!("{:?} does not start", command.get_program()))?;
+    let took = start.elapsed();
+    ensure!(matches!(status.code(), Some(0 | 3)), "{command:?} ended with {status}");
+    Ok(took)
+}
+
+fn installed(program: &str) -> bool {
+    Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok()
+}
+
+/// A million entries in one volume: the scan against GNU du, gdu and dua; the whole command against the engine's own.
+fn big_tree(vole: &Vole, table: &mut Table) -> anyhow::Result<()> {
+    let engine = docker()?;
+    engine.run(["volume", "create", "many"]);
+    let path = engine.mount_point("many");
+    eprintln!("growing a tree of a million entries …");
+    let entries = tree::grow(&path, 1_000_000)?;
+    let home = Home::new();
+    // The scan alone: in process, on the path, beside an engine that has nothing.
+    let empty = FakeFleet::new(0, 0);
+    let fake = FakeEngine::start(move |request| empty.reply(request));
+    let place = path.display().to_string();
+    let alone = vole.on(fake.host());
+    let mut peers: Vec<(&str, Vec<&str>)> = vec![("du", vec!["-s", &place])];
+    if installed("gdu") {
+        peers.push(("gdu", vec!["-n", "-p", "-s", &place]));
+    }
+    if installed("dua") {
+        peers.push(("dua", vec!["-t", "2", "aggregate", &place]));
+    }
+    equal_sums(&alone, &home, &path)?;
+    for (name, args) in &peers {
+        let pair = paired(
+            PAIRS,
+            || time(&mut alone.command(&home, &["--no-helper", "du", "--json", &place])),
+            || time(Command::new(name).args(args)),
+        )?;
+        table.pair(
+            &format!("scan of {entries} entries, warm, 2 cores: vole in process against `{name}`"),
+            &pair,
+        );
+    }
+    let whole = vole.on(engine.host());
+    let pair = paired(
+        PAIRS,
+        || time(&mut whole.command(&home, &["du", "--json", "many"])),
+        || time(engine.client().args(["system", "df", "-v"])),
+    )?;
+    table.pair(
+        "the same volume, everything included: `vole du many` against `docker system df -v`",
+        &pair,
+    );
+    let peak = agent_memory(&whole, &home, &engine)?;
+    table.value(
+        "memory of the agent at its peak, same volume",
+        &format!("{:.1} MB", peak as f64 / 1e3),
+    );
+    for line in engine.run(["images", "--format", "{{.Repository}} {{.Size}}"]).lines() {
+        if let Some(size) = line.strip_prefix("localhost/vole-agent ") {
+            table.value("size of the agent, which is the whole image", size);
+        }
+    }
+    let cold = paired(
+        3,
+        || cold(&mut whole.command(&home, &["du", "--json", "many"])),
+        || cold(Command::new("du").args(["-s", &place])),
+    );
+    match cold {
+        Ok(pair) => table.pair("the same, cold caches: `vole du many` against `du -s`", &pair),
+        Err(why) => eprintln!("no cold figures: {why:#}"),
+    }
+    Ok(())
+}
+
+/// Both must count the same, or the race is worth nothing.
+fn equal_sums(vole: &Vole, home: &Home, path: &Path) -> anyhow::Result<()> {
+    let place = path.display().to_string();
+    let ran = vole.run_in(home, &["--no-helper", "du", "--json", &place]);
+    let ours = ran.json()["entries"][0]["bytes"].as_u64().context("vole tells bytes")?;
+    let output = Command::new("du")
+        .args(["-s", "-x", "--block-size=1"])
+        .arg(path)
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let theirs: u64 = text.split_whitespace().next().context("du prints a number")?.parse()?;
+    ensure!(ours == theirs, "vole counts {ours} bytes and du {theirs}");
+    Ok(())
+}
+
+fn cold(command: &mut Command) -> anyhow::Result<Duration> {
+    ensure!(Command::new("sync").status()?.success(), "sync fails");
+    std::fs::write("/proc/sys/vm/drop_caches", "3").context("the caches cannot be dropped")?;
+    time(command)
+}
+
+/// Peak memory in kB of the agents of this engine while `vole du` runs.
+fn agent_memory(vole: &Vole, home: &Home, engine: &Engine) -> anyhow::Result<u64> {
+    let mut child = vole.command(home, &["du", "--json", "many"]).spawn()?;
+    let mut peak = 0;
+    let mut pids: Vec<String> = Vec::new();
+    while child.try_wait()?.is_none() {
+        if pids.is_empty() {
+            for id in engine.helper_ids() {
+                let output = engine.try_run(&["inspect", "-f", "{{.State.Pid}}", &id]);
+                let pid = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+                if !pid.is_empty() && pid != "0" {
+                    pids.push(pid);
+                }
+            }
+        }
+        for pid in &pids {
+            if let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) {
+                let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+                let kib = line
+                    .and_then(|rest| rest.split_whitespace().next())
+                    .and_then(|word| word.parse::<u64>().ok());
+                peak = peak.max(kib.unwrap_or(0) * 1024 / 1000);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    ensure!(peak > 0, "the agent was never seen");
+    Ok(peak)
+}
