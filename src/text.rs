@@ -92,6 +92,25 @@ pub fn fit_middle(text: &str, columns: usize, ellipsis: &str) -> String {
     format!("{head}{ellipsis}{}", tail.concat())
 }
 
+/// Bytes in base64 with padding.
+pub fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for at in 0..4 {
+            let sextet = (bits >> (18 - 6 * at)) as usize & 63;
+            out.push(if at > chunk.len() {
+                '='
+            } else {
+                char::from(ALPHABET[sextet])
+            });
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,5 +129,18 @@ mod tests {
         assert_eq!(fit_middle("abcdefghij", 5, "…"), "ab…ij");
         assert_eq!(fit("👩‍👩‍👧xyz", 3, "…"), "👩‍👩‍👧…");
         assert_eq!(fit("abc", 0, "…"), "");
+    }
+
+    #[test]
+    fn base64_as_rfc_4648_has_it() {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
     }
 }

@@ -76,7 +76,7 @@ fn global(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
     match action {
         Action::Quit | Action::Suspend | Action::Help | Action::Palette | Action::Jobs => true,
         Action::Back => over || back(state),
-        Action::Refresh => !over && engine.is_some_and(|engine| !engine.loading),
+        Action::Refresh => !over && engine.is_some_and(|engine| engine.loading.is_none()),
         Action::NextPane => {
             !over
                 && match state.screen {

@@ -40,8 +40,15 @@ pub enum EngineEffect {
     WriteSizes(Arc<Inventory>, Vec<(MountId, Measured)>),
     /// Ask for the free space of the file system that holds the volumes.
     Space(Arc<Inventory>),
-    /// Measure these mounts as a job.
-    Measure(JobId, Vec<Mount>),
+    /// Measure mounts as a job.
+    Measure {
+        /// The job.
+        job: JobId,
+        /// The mounts.
+        mounts: Vec<Mount>,
+        /// Whether the operator named them: then what is measured on demand only is measured too.
+        asked: bool,
+    },
     /// List what an image holds beneath a mount.
     Masked(MaskedKey),
     /// For the files screen.

@@ -15,6 +15,7 @@ use super::mounts::{Mounts, Order};
 use super::msg::{Attempt, Notice, Space};
 use crate::engine::{About, EngineError};
 use crate::model::{EngineId, JobId};
+use crate::ops::list::Depth;
 
 /// The state.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,8 +116,10 @@ pub struct EngineState {
     pub demo: bool,
     /// Whether it can be reached.
     pub link: Link,
-    /// Whether a list was asked for and has not come yet.
-    pub loading: bool,
+    /// The list that was asked for and has not come yet.
+    pub loading: Option<Depth>,
+    /// Whether a full list came.
+    pub listed: bool,
     /// Whether something changed since that list was asked for.
     pub stale: bool,
     /// Why the last list failed.

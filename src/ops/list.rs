@@ -111,8 +111,12 @@ async fn inspect_all(
     rows: &[ContainerRow],
     warnings: &mut Vec<String>,
 ) -> HashMap<String, ContainerDetail> {
-    let asked = stream::iter(rows).map(|row| async move { (row, engine.daemon.container(&row.id).await) });
-    let answers: Vec<_> = asked.buffer_unordered(INSPECTS).collect().await;
+    // Collected, because a closure that is held across an await is not `Send` for every lifetime.
+    let asked: Vec<_> = rows
+        .iter()
+        .map(|row| async move { (row, engine.daemon.container(&row.id).await) })
+        .collect();
+    let answers: Vec<_> = stream::iter(asked).buffer_unordered(INSPECTS).collect().await;
     let mut details = HashMap::new();
     for (row, answer) in answers {
         match answer {

@@ -55,11 +55,11 @@ pub(super) fn update(state: &mut State, id: &EngineId, msg: EngineMsg, effects: 
 
 /// Asks for the list, or notes that the one on its way is out of date already.
 pub(super) fn load(id: &EngineId, engine: &mut EngineState, effects: &mut Vec<Effect>) -> bool {
-    if engine.loading {
+    if engine.loading.is_some() {
         engine.stale = true;
         return false;
     }
-    engine.loading = true;
+    engine.loading = Some(Depth::Full);
     engine.stale = false;
     effects.push(Effect::Engine(id.clone(), EngineEffect::Load(Depth::Full)));
     true
@@ -72,7 +72,7 @@ fn inventory(
     now: OffsetDateTime,
     effects: &mut Vec<Effect>,
 ) {
-    engine.loading = false;
+    let full = engine.loading.take() == Some(Depth::Full);
     let inventory = match result {
         Ok(inventory) => inventory,
         Err(error) => {
@@ -84,8 +84,8 @@ fn inventory(
         }
     };
     engine.fault = None;
-    let complete = inventory.complete;
-    if complete || engine.mounts.inventory().is_none() {
+    engine.listed |= full;
+    if full || engine.mounts.inventory().is_none() {
         engine.about = Arc::clone(&inventory.about);
         engine.mounts.set_inventory(Arc::clone(&inventory), now);
     }
@@ -96,10 +96,10 @@ fn inventory(
             EngineEffect::ReadSizes(Arc::clone(&inventory)),
         ));
     }
-    if engine.space.is_none() && complete {
+    if engine.space.is_none() && full {
         effects.push(Effect::Engine(id.clone(), EngineEffect::Space(inventory)));
     }
-    if !complete || engine.stale {
+    if !full || engine.stale {
         load(id, engine, effects);
     }
 }
@@ -124,8 +124,7 @@ fn watch(id: &EngineId, engine: &mut EngineState, news: WatchNews, effects: &mut
 /// Measures, unasked, what has no fresh size, once the list is complete and kept sizes are in.
 fn measure_news(state: &mut State, id: &EngineId, effects: &mut Vec<Effect>) {
     let Some(engine) = state.engines.get(id) else { return };
-    let complete = engine.mounts.inventory().is_some_and(|inventory| inventory.complete);
-    if !complete || engine.cached != Asked::Answered || engine.measuring.is_some() {
+    if !engine.listed || engine.cached != Asked::Answered || engine.measuring.is_some() {
         return;
     }
     let mounts = engine.mounts.unmeasured(if engine.first_measured {
@@ -133,11 +132,17 @@ fn measure_news(state: &mut State, id: &EngineId, effects: &mut Vec<Effect>) {
     } else {
         state.now - FRESH
     });
-    measure(state, id, mounts, effects);
+    measure(state, id, mounts, false, effects);
 }
 
 /// Starts a measurement of these mounts; none when there are none or one runs.
-pub(super) fn measure(state: &mut State, id: &EngineId, mounts: Vec<Mount>, effects: &mut Vec<Effect>) -> bool {
+pub(super) fn measure(
+    state: &mut State,
+    id: &EngineId,
+    mounts: Vec<Mount>,
+    asked: bool,
+    effects: &mut Vec<Effect>,
+) -> bool {
     let Some(engine) = state.engines.get_mut(id) else {
         return false;
     };
@@ -151,7 +156,7 @@ pub(super) fn measure(state: &mut State, id: &EngineId, mounts: Vec<Mount>, effe
     let job = state.jobs.start(title, state.now);
     engine.measuring = Some(job);
     engine.first_measured = true;
-    effects.push(Effect::Engine(id.clone(), EngineEffect::Measure(job, mounts)));
+    effects.push(Effect::Engine(id.clone(), EngineEffect::Measure { job, mounts, asked }));
     true
 }
 

@@ -132,7 +132,7 @@ fn mounts(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool 
                 Action::Measure => engine.mounts.chosen(),
                 _ => engine.mounts.measurable(),
             });
-            chosen.is_some_and(|mounts| engine::measure(state, &id, mounts, effects))
+            chosen.is_some_and(|mounts| engine::measure(state, &id, mounts, action == Action::Measure, effects))
         }
         Action::CancelMeasure => {
             let job = state.engine().and_then(|engine| engine.measuring);

@@ -1,0 +1,167 @@
+//! The configuration file: colours, order, keys. Reads and checks it; knows no screen that uses it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::core::keymap::{Keymap, KeymapError};
+use crate::core::mounts::{Column, Order};
+use crate::ui::Colours;
+
+/// What the configuration file may say. Everything has a default.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Config {
+    /// `default`, `sixteen` or `mono`.
+    pub theme: Colours,
+    /// Whether to draw with ASCII alone; `None` looks at the locale.
+    pub ascii: Option<bool>,
+    /// `size`, `name`, `age`, `attached` or `last-write`.
+    pub sort: Column,
+    /// Whether to group by project; yes when not said.
+    pub group: Option<bool>,
+    /// Keys by action id, as `vole keys` lists them.
+    pub keys: BTreeMap<String, Vec<String>>,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file that was asked for cannot be read.
+    #[error("cannot read the configuration {}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It is not what a configuration looks like; says line and column.
+    #[error("the configuration {} is wrong at {error}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        error: String,
+    },
+    /// Its keys cannot be used.
+    #[error("the keys in the configuration {} cannot be used: {error}", path.display())]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: KeymapError,
+    },
+}
+
+impl Config {
+    /// Reads the configuration: the file that was asked for, or else the one in the usual place, which need not be there.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, parsed, or whose keys contradict each other.
+    pub fn load(asked: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = asked.map(Path::to_owned).or_else(usual_place) else {
+            return Ok(Self::default());
+        };
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if asked.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(error) => return Err(ConfigError::Read { path, error }),
+        };
+        Self::parse(&text, &path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start).min(text.len());
+            let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let error = format!("line {line}: {}", error.message());
+            ConfigError::Parse {
+                path: path.to_owned(),
+                error,
+            }
+        })?;
+        Keymap::new(&config.keys).map_err(|error| ConfigError::Keys {
+            path: path.to_owned(),
+            error,
+        })?;
+        Ok(config)
+    }
+
+    /// The keys.
+    pub fn keymap(&self) -> Keymap {
+        // Checked when it was read.
+        Keymap::new(&self.keys).unwrap_or_default()
+    }
+
+    /// The table's first order.
+    pub fn order(&self) -> Order {
+        Order {
+            column: self.sort,
+            reverse: false,
+            group: self.group.unwrap_or(true),
+        }
+    }
+}
+
+/// Where the configuration usually is: `$XDG_CONFIG_HOME/vole/config.toml`, or `~/.config/vole/config.toml`.
+pub fn usual_place() -> Option<PathBuf> {
+    let from = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let base = from("XDG_CONFIG_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(from("HOME")?.join(".config")))?;
+    Some(base.join("vole/config.toml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("c.toml")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn everything_can_be_said_and_nothing_must() {
+        assert_eq!(parse(""), Ok(Config::default()));
+        let text = "theme = 'mono'\nascii = true\nsort = 'last-write'\ngroup = false\n[keys]\nquit = ['Q']\n";
+        let config = parse(text).unwrap();
+        assert_eq!((config.theme, config.ascii), (Colours::Mono, Some(true)));
+        assert_eq!(
+            config.order(),
+            Order {
+                column: Column::LastWrite,
+                reverse: false,
+                group: false
+            }
+        );
+        let quit = crate::core::Action::Quit;
+        assert_eq!(config.keymap().keys(quit), ["Q".parse().unwrap()]);
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_line() {
+        assert!(parse("theme = 'mono'\ncolor = 1\n").unwrap_err().contains("line 2"));
+        assert!(parse("theme = 'pink'").unwrap_err().contains("line 1"));
+        assert!(
+            parse("[keys]\nquit = ['s']")
+                .unwrap_err()
+                .contains("s means both quit and sort")
+        );
+        assert!(parse("[keys]\nfly = ['x']").unwrap_err().contains("fly"));
+    }
+
+    #[test]
+    fn a_file_that_was_asked_for_must_be_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Config::load(Some(&dir.path().join("none.toml"))).unwrap_err();
+        assert!(matches!(error, ConfigError::Read { .. }));
+    }
+}

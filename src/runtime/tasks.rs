@@ -1,0 +1,205 @@
+//! Starts what the core wants done in tasks of their own and carries their answers to the loop. Knows which
+//! operation an effect asks for, not how it works.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::files::Browser;
+use super::mail::Mail;
+use super::{Found, Looking, measure, watching};
+use crate::core::effect::EngineEffect;
+use crate::core::jobs::JobEnd;
+use crate::core::msg::{Attempt, Connected, EngineMsg, MaskedKey, Msg, Notice, Space};
+use crate::engine::Engine;
+use crate::model::{EngineId, JobId};
+use crate::ops::list::{self, Depth, Inventory};
+
+/// First-level names that are shown of what an image holds.
+const MASKED_NAMES: usize = 200;
+
+/// One engine's part of the shell.
+struct Running {
+    engine: Engine,
+    browser: Browser,
+}
+
+/// All tasks.
+pub(super) struct Tasks {
+    to: mpsc::Sender<Msg>,
+    to_found: mpsc::Sender<Result<Found, Vec<Attempt>>>,
+    engines: HashMap<EngineId, Running>,
+    jobs: HashMap<JobId, CancellationToken>,
+    tracker: TaskTracker,
+    /// Ends everything.
+    end: CancellationToken,
+}
+
+impl Tasks {
+    pub(super) fn new(to: mpsc::Sender<Msg>, to_found: mpsc::Sender<Result<Found, Vec<Attempt>>>) -> Self {
+        Self {
+            to,
+            to_found,
+            engines: HashMap::new(),
+            jobs: HashMap::new(),
+            tracker: TaskTracker::new(),
+            end: CancellationToken::new(),
+        }
+    }
+
+    /// Starts a search for an engine.
+    pub(super) fn look(&mut self, looking: Looking) {
+        let to = self.to_found.clone();
+        self.spawn(async move {
+            // Nobody hears it when the loop has ended.
+            to.send(looking.await).await.ok();
+        });
+    }
+
+    /// Takes an engine that was found.
+    pub(super) fn take(&mut self, found: Found) -> Connected {
+        let Found { engine, about, demo } = found;
+        let connected = Connected {
+            id: engine.id.clone(),
+            endpoint: engine.daemon.endpoint(),
+            about,
+            demo,
+        };
+        self.engines.insert(
+            engine.id.clone(),
+            Running {
+                engine,
+                browser: Browser::default(),
+            },
+        );
+        connected
+    }
+
+    /// Asks a job to stop.
+    pub(super) fn cancel(&mut self, job: JobId) {
+        if let Some(token) = self.jobs.get(&job) {
+            token.cancel();
+        }
+    }
+
+    /// Starts an effect of one engine.
+    pub(super) fn execute(&mut self, id: EngineId, effect: EngineEffect) {
+        let mail = Mail::new(id.clone(), self.to.clone());
+        let Some(engine) = self.engines.get(&id).map(|running| running.engine.clone()) else {
+            return;
+        };
+        match effect {
+            EngineEffect::Load(depth) => self.spawn(load(engine, depth, mail)),
+            EngineEffect::Watch => self.spawn(watching::watch(engine, mail)),
+            EngineEffect::ReadSizes(inventory) => self.spawn(measure::read_sizes(engine, inventory, mail)),
+            EngineEffect::WriteSizes(inventory, sizes) => {
+                self.spawn(measure::write_sizes(engine, inventory, sizes, mail));
+            }
+            EngineEffect::Space(inventory) => self.spawn(space(engine, inventory, mail)),
+            EngineEffect::Measure { job, mounts, asked } => {
+                let token = self.token(job);
+                let run = measure::run(engine, job, mounts, asked, mail.clone(), token);
+                self.spawn_job(job, mail, run);
+            }
+            EngineEffect::Masked(of) => self.spawn(masked(engine, of, mail)),
+            EngineEffect::Files(effect) => {
+                let (end, jobs) = (&self.end, &mut self.jobs);
+                let mut token = |job: JobId| {
+                    let token = end.child_token();
+                    jobs.insert(job, token.clone());
+                    token
+                };
+                if let Some(running) = self.engines.get_mut(&id) {
+                    running.browser.execute(&engine, effect, &mail, &mut token);
+                }
+            }
+        }
+    }
+
+    fn token(&mut self, job: JobId) -> CancellationToken {
+        self.jobs.retain(|_, token| !token.is_cancelled());
+        let token = self.end.child_token();
+        self.jobs.insert(job, token.clone());
+        token
+    }
+
+    /// Starts a task that ends with the program.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let (to, end) = (self.to.clone(), self.end.clone());
+        let handle = self
+            .tracker
+            .spawn(async move { end.run_until_cancelled(task).await.unwrap_or(()) });
+        self.tracker.spawn(async move {
+            if let Err(error) = handle.await
+                && error.is_panic()
+            {
+                to.send(Msg::Notice(Notice::fault(panic_text(error)))).await.ok();
+            }
+        });
+    }
+
+    /// Starts a job's task: it hears its token by itself, to clean up; a panic ends the job with its message.
+    fn spawn_job(&self, job: JobId, mail: Mail, task: impl Future<Output = ()> + Send + 'static) {
+        let handle = self.tracker.spawn(task);
+        self.tracker.spawn(async move {
+            if let Err(error) = handle.await
+                && error.is_panic()
+            {
+                mail.ended(job, JobEnd::Failed(panic_text(error))).await;
+            }
+        });
+    }
+
+    /// Ends all tasks and waits for their cleaning up, at most so long.
+    pub(super) async fn part(self, at_most: Duration) {
+        self.end.cancel();
+        self.tracker.close();
+        let engines: Vec<Engine> = self.engines.into_values().map(|running| running.engine).collect();
+        let all = async {
+            self.tracker.wait().await;
+            for engine in &engines {
+                engine.release().await;
+            }
+        };
+        // What is left then, the guard process removes.
+        tokio::time::timeout(at_most, all).await.ok();
+    }
+}
+
+/// What a task that panicked says, as a fault of vole's own.
+fn panic_text(error: tokio::task::JoinError) -> String {
+    let payload = error.into_panic();
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    format!("a fault in vole itself: {text}; please report it")
+}
+
+async fn load(engine: Engine, depth: Depth, mail: Mail) {
+    let result = list::load(&engine, depth).await.map(Arc::new);
+    mail.engine(EngineMsg::Inventory(result)).await;
+}
+
+async fn masked(engine: Engine, of: MaskedKey, mail: Mail) {
+    let result = engine.daemon.masked(&of.container, &of.destination, MASKED_NAMES).await;
+    mail.engine(EngineMsg::Masked { of, result }).await;
+}
+
+/// Asks this host for the file system of the engine's data, where the engine runs on it.
+async fn space(_engine: Engine, inventory: Arc<Inventory>, mail: Mail) {
+    let about = &inventory.about;
+    let space = (about.same_host && !about.root_dir.is_empty())
+        .then(|| rustix::fs::statvfs(about.root_dir.as_str()))
+        .and_then(Result::ok)
+        .map(|stat| Space {
+            free: stat.f_bavail * stat.f_frsize,
+            size: stat.f_blocks * stat.f_frsize,
+        });
+    mail.engine(EngineMsg::Space(space)).await;
+}
