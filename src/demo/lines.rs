@@ -5,9 +5,6 @@ use time::OffsetDateTime;
 
 use super::contents::mix;
 
-/// A block is filled with one last, padded line when less than this is left, in bytes.
-const LAST_ROOM: usize = 280;
-
 /// A kind of line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lines {
@@ -82,7 +79,7 @@ impl Lines {
             let when = start + seconds * written / i64::try_from(room.max(1)).unwrap_or(1);
             let pad = usize::try_from(choices.next(24)).unwrap_or(0) + 8;
             let line = self.line(choices.clone(), when, pad);
-            if out.len() + line.len() + LAST_ROOM <= room {
+            if out.len() + line.len() + self.last_room() <= room {
                 out.extend_from_slice(line.as_bytes());
                 choices.next(2);
                 continue;
@@ -98,6 +95,14 @@ impl Lines {
             }
             out.extend_from_slice(&last);
             return out;
+        }
+    }
+
+    /// What a block keeps free for its last line, in bytes: as much as the longest one without padding.
+    fn last_room(self) -> usize {
+        match self {
+            Self::Access => 215,
+            Self::App | Self::Postgres | Self::Crash | Self::Json | Self::Sql | Self::Csv | Self::Mail => 130,
         }
     }
 

@@ -1,0 +1,154 @@
+//! What there is in the fleet, as the inventory of a real engine shows it.
+
+use std::collections::BTreeSet;
+
+use futures_util::{FutureExt, StreamExt};
+use vole_agent::proto::Order;
+
+use super::super::{DemoOptions, engine};
+use super::{NOW, at, daemon, open, open_one, volume, whole};
+use crate::engine::Target;
+use crate::engine::daemon::{Daemon, EngineEvent};
+use crate::model::{Mount, MountKind, Orphan, Scan};
+use crate::ops::list::{self, Depth};
+
+async fn mounts() -> Vec<Mount> {
+    let inventory = list::load(&engine(DemoOptions::instant(NOW)), Depth::Full)
+        .await
+        .unwrap();
+    assert_eq!(inventory.warnings, Vec::<String>::new());
+    inventory.mounts
+}
+
+#[tokio::test]
+async fn the_fleet_has_what_a_newcomer_should_meet() {
+    let mounts = mounts().await;
+    assert!(mounts.len() >= 30, "only {} mounts", mounts.len());
+    let orphans: BTreeSet<&str> = mounts
+        .iter()
+        .filter(|mount| mount.orphan == Orphan::Yes && mount.kind == MountKind::Named)
+        .map(|mount| mount.name.as_str())
+        .collect();
+    let expected = [
+        "frontend_node_modules",
+        "shop_old_dbdata",
+        "shop_old_uploads",
+        "test-data",
+    ];
+    assert_eq!(orphans, BTreeSet::from(expected));
+    let anonymous = |orphan| {
+        mounts
+            .iter()
+            .filter(|m| m.kind == MountKind::Anonymous && m.orphan == orphan)
+            .count()
+    };
+    assert_eq!((anonymous(Orphan::Yes), anonymous(Orphan::No)), (3, 2));
+    let scan = |name: &str| &mounts.iter().find(|mount| mount.name == name).unwrap().scan;
+    assert!(matches!(scan("nas_photos"), Scan::OnDemand(_)));
+    assert!(matches!(scan("legacy_export"), Scan::Alone));
+    assert!(matches!(scan("/var/run/docker.sock"), Scan::Never(_)));
+    assert!(matches!(scan("/proc"), Scan::Never(_)));
+    assert_eq!(mounts.iter().filter(|mount| mount.kind == MountKind::Tmpfs).count(), 2);
+    let states: BTreeSet<&str> = mounts
+        .iter()
+        .flat_map(|m| &m.attachments)
+        .map(|a| a.state.word())
+        .collect();
+    assert_eq!(
+        states,
+        BTreeSet::from(["created", "exited", "paused", "restarting", "running"])
+    );
+    assert!(
+        mounts
+            .iter()
+            .flat_map(|m| &m.attachments)
+            .any(|a| a.subpath.as_deref() == Some("thumbs"))
+    );
+}
+
+#[tokio::test]
+async fn every_mount_that_may_be_scanned_opens_and_only_the_broken_one_fails() {
+    for mount in mounts().await {
+        let target = match (&mount.scan, mount.kind) {
+            (Scan::Never(_), _) => continue,
+            (Scan::InContainer(container), _) => Target::InContainer {
+                container: container.clone(),
+                destination: mount.attachments[0].destination.clone(),
+            },
+            (_, MountKind::Bind) => Target::Path(mount.name.clone()),
+            (_, _) => volume(&mount.name),
+        };
+        let (session, roots) = open(vec![target, volume("test-data")]).await;
+        assert!(roots[1].is_ok());
+        match &roots[0] {
+            Ok(root) => {
+                assert_eq!((*root, roots[1].clone()), (0, Ok(1)));
+                let root = session.stat(at("")).await.unwrap();
+                assert_eq!(root.name, b"");
+                assert_eq!(session.hello().roots[0].kind, root.kind);
+            }
+            Err(why) => {
+                assert_eq!(mount.name, "legacy_export");
+                assert!(
+                    why.contains("/mnt/usb-backup") && why.ends_with("no such file or directory"),
+                    "{why}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_demos_of_the_same_moment_are_the_same() {
+    let (one, two) = (daemon(), daemon());
+    assert_eq!(one.volumes().await.unwrap(), two.volumes().await.unwrap());
+    assert_eq!(one.containers().await.unwrap(), two.containers().await.unwrap());
+    let (a, b) = (open_one("imports").await, open_one("imports").await);
+    assert_eq!(
+        whole(&a, b"", Order::Name, 99).await,
+        whole(&b, b"", Order::Name, 99).await
+    );
+}
+
+#[tokio::test]
+async fn file_systems_are_told_and_hold_what_is_in_them() {
+    let (session, _) = open(vec![
+        volume("shop_dbdata"),
+        Target::Path("/srv/media".to_owned()),
+        volume("shop_cache"),
+    ])
+    .await;
+    let rows = session.file_systems(vec![0, 1, 2]).await.unwrap();
+    let types: Vec<&str> = rows.iter().map(|row| row.fs_type.as_str()).collect();
+    assert_eq!(types, ["ext4", "xfs", "tmpfs"]);
+    let used = (rows[0].size - rows[0].available) * 100 / rows[0].size;
+    assert_eq!(used, 78);
+    let volumes: u64 = daemon().disk_usage().await.unwrap().volumes.values().sum();
+    assert!(
+        volumes < rows[0].size - rows[0].free,
+        "more in volumes than the disk holds"
+    );
+}
+
+#[tokio::test]
+async fn images_hide_what_they_hold_beneath_mounts() {
+    let daemon = daemon();
+    let rows = daemon.containers().await.unwrap().rows;
+    let id = &rows.iter().find(|row| row.name == "shop-web-1").unwrap().id;
+    let masked = daemon.masked(id, "/srv/uploads", 1).await.unwrap();
+    assert_eq!((masked.names.len(), masked.more, masked.exists), (1, true, true));
+    assert!(!daemon.masked(id, "/nowhere", 9).await.unwrap().exists);
+}
+
+#[tokio::test]
+async fn the_demo_tells_no_event_of_itself() {
+    let daemon = daemon();
+    let mut events = daemon.events().await.unwrap();
+    assert_eq!(events.next().now_or_never(), None);
+    let event = EngineEvent::Volume {
+        name: "new".to_owned(),
+        action: "create".to_owned(),
+    };
+    daemon.tell(event.clone());
+    assert_eq!(events.next().await, Some(Ok(event)));
+}
