@@ -8,5 +8,6 @@ pub mod inventory;
 pub mod model;
 pub mod ops;
 pub mod runtime;
+pub mod store;
 pub mod text;
 pub mod ui;

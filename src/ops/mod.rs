@@ -5,3 +5,4 @@ mod host_paths;
 pub mod list;
 pub mod search;
 pub mod size;
+pub mod sizes;
