@@ -6,6 +6,7 @@ pub mod client;
 pub mod connect;
 pub mod contexts;
 pub mod daemon;
+pub mod embedded;
 pub mod endpoint;
 pub mod error;
 mod events;

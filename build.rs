@@ -1,0 +1,152 @@
+//! Builds the agent for every architecture that can be built here and hands it to `src/engine/embedded.rs`.
+//!
+//! The agent is a static Linux program, so it is built by a cargo of its own: another target (musl where installed,
+//! else this target's glibc, linked statically), another profile, a target directory inside `OUT_DIR`. Debug builds
+//! carry the agent of their own architecture only. `VOLE_AGENT_X86_64` and `VOLE_AGENT_AARCH64` name finished
+//! programs instead.
+
+use std::env;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sha2::{Digest, Sha256};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Architectures as `uname -m` names them, and their overrides.
+const ARCHITECTURES: [(&str, &str); 2] = [("x86_64", "VOLE_AGENT_X86_64"), ("aarch64", "VOLE_AGENT_AARCH64")];
+
+/// What the outer cargo sets for this build and the inner one must not inherit: wrappers (clippy), flags, targets.
+const OUTER: [&str; 12] = [
+    "RUSTFLAGS",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_BUILD_RUSTFLAGS",
+    "CARGO_BUILD_TARGET",
+    "CARGO_BUILD_TARGET_DIR",
+    "CARGO_BUILD_BUILD_DIR",
+    "CARGO_TARGET_DIR",
+    "RUSTC_WRAPPER",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "CARGO_BUILD_RUSTC_WRAPPER",
+    "CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER",
+    "CLIPPY_ARGS",
+];
+
+fn main() -> Result<()> {
+    for input in ["build.rs", "Cargo.toml", "Cargo.lock", "agent/Cargo.toml", "agent/src"] {
+        println!("cargo::rerun-if-changed={input}");
+    }
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let own = env::var("CARGO_CFG_TARGET_ARCH")?;
+    let on_linux = env::var("CARGO_CFG_TARGET_OS")? == "linux";
+    let debug = env::var("PROFILE")? == "debug";
+    let mut table = String::from("[");
+    for (arch, variable) in ARCHITECTURES {
+        println!("cargo::rerun-if-env-changed={variable}");
+        let is_own = arch == own;
+        let program = match env::var_os(variable) {
+            Some(path) => {
+                println!("cargo::rerun-if-changed={}", Path::new(&path).display());
+                Some(PathBuf::from(path))
+            }
+            None if debug && !is_own => None,
+            None => match build(arch, is_own, &out) {
+                Ok(program) => program,
+                Err(error) if is_own && on_linux => return Err(error),
+                // Another architecture is a bonus; an engine that needs it gets a message that says what to do.
+                Err(error) => {
+                    println!("no agent for {arch}: {error}");
+                    None
+                }
+            },
+        };
+        match program {
+            Some(program) => embed(arch, &program, &out, &mut table)?,
+            None => println!("no agent for {arch}: its target is not installed"),
+        }
+    }
+    table.push(']');
+    fs::write(out.join("agents.rs"), table)?;
+    Ok(())
+}
+
+/// Copies a program to where it is included from and writes its line of the table.
+fn embed(arch: &str, program: &Path, out: &Path, table: &mut String) -> Result<()> {
+    let bytes = fs::read(program).map_err(|error| format!("reading the agent {}: {error}", program.display()))?;
+    if !bytes.starts_with(b"\x7fELF") {
+        return Err(format!("{} is no program for Linux", program.display()).into());
+    }
+    let copy = out.join(format!("agent-{arch}"));
+    fs::write(&copy, &bytes)?;
+    let mut hash = String::new();
+    for byte in Sha256::digest(&bytes).iter().take(8) {
+        write!(hash, "{byte:02x}")?;
+    }
+    write!(table, "({arch:?}, Embedded {{ bytes: include_bytes!({copy:?}), hash: {hash:?} }}),")?;
+    Ok(())
+}
+
+/// Builds the agent; `None` when nothing here can build for the architecture.
+fn build(arch: &str, is_own: bool, out: &Path) -> Result<Option<PathBuf>> {
+    let root = env::var("CARGO_MANIFEST_DIR")?;
+    let rustc = env::var("RUSTC")?;
+    let musl = format!("{arch}-unknown-linux-musl");
+    let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
+    let target = if installed(&rustc, &musl)? {
+        if !is_own && !linker_configured(&musl) {
+            // The agent has no C in it, so the linker that comes with Rust is all that another architecture takes.
+            flags.extend(["-Clinker=rust-lld".to_owned(), "-Clinker-flavor=ld.lld".to_owned()]);
+        }
+        musl
+    } else if is_own && env::var("CARGO_CFG_TARGET_OS")? == "linux" {
+        env::var("TARGET")?
+    } else {
+        return Ok(None);
+    };
+    let target_dir = out.join("agent-target");
+    let mut cargo = Command::new(env::var_os("CARGO").ok_or("cargo did not say where it is")?);
+    for name in OUTER {
+        cargo.env_remove(name);
+    }
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PROFILE_")) {
+            cargo.env_remove(name);
+        }
+    }
+    // Paths of this machine have no place in the program, nor in its hash.
+    flags.push(format!("--remap-path-prefix={root}=."));
+    let output = cargo
+        .current_dir(&root)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
+        .args(["build", "--locked", "--quiet", "--profile", "agent", "--package", "vole-agent", "--bin", "vole-agent"])
+        .args(["--target", &target, "--target-dir"])
+        .arg(&target_dir)
+        .output()
+        .map_err(|error| format!("starting cargo: {error}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!(
+            "building the agent for {target} failed; VOLE_AGENT_{}=PATH names a finished one instead:\n{said}",
+            arch.to_uppercase()
+        )
+        .into());
+    }
+    Ok(Some(target_dir.join(target).join("agent/vole-agent")))
+}
+
+/// Whether the standard library for a target is there.
+fn installed(rustc: &str, target: &str) -> Result<bool> {
+    let output = Command::new(rustc).args(["--print", "sysroot"]).output()?;
+    let sysroot = String::from_utf8(output.stdout)?;
+    Ok(Path::new(sysroot.trim()).join("lib/rustlib").join(target).join("lib").is_dir())
+}
+
+/// Whether the user has named a linker for a target.
+fn linker_configured(target: &str) -> bool {
+    let name = format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"));
+    println!("cargo::rerun-if-env-changed={name}");
+    env::var_os(name).is_some()
+}

@@ -1,0 +1,53 @@
+//! The agents that this program carries, one static Linux program per architecture. `build.rs` builds them; how they
+//! get into an engine is not known here.
+
+/// An agent's program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Embedded {
+    /// The static ELF program.
+    pub bytes: &'static [u8],
+    /// The first 16 hexadecimal digits of its SHA-256; names the image that holds it.
+    pub hash: &'static str,
+}
+
+/// What `build.rs` could build or was given, by `uname -m`.
+static AGENTS: &[(&str, Embedded)] = &include!(concat!(env!("OUT_DIR"), "/agents.rs"));
+
+/// The agent for an architecture as an engine names it: `uname -m` (`/info`) or Go's names (`/version`).
+/// `None` when this build carries none.
+#[must_use]
+pub fn agent(arch: &str) -> Option<Embedded> {
+    let arch = match arch {
+        "amd64" => "x86_64",
+        "arm64" => "aarch64",
+        other => other,
+    };
+    AGENTS.iter().find(|(name, _)| *name == arch).map(|(_, agent)| *agent)
+}
+
+/// The architectures that this build carries an agent for.
+pub fn architectures() -> impl Iterator<Item = &'static str> {
+    AGENTS.iter().map(|(name, _)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_agent_of_this_machine_is_a_small_elf_program() {
+        let own = agent(std::env::consts::ARCH).unwrap();
+        assert!(own.bytes.starts_with(b"\x7fELF"));
+        assert_eq!(own.hash.len(), 16);
+        assert!(architectures().any(|arch| arch == std::env::consts::ARCH));
+        assert_eq!(agent("amd64"), agent("x86_64"));
+        assert_eq!(agent("riscv64"), None);
+    }
+
+    #[test]
+    fn every_agent_is_at_most_900_kb() {
+        for (arch, agent) in AGENTS {
+            assert!(agent.bytes.len() <= 900_000, "{arch}: {} bytes", agent.bytes.len());
+        }
+    }
+}
