@@ -85,7 +85,10 @@ fn embed(arch: &str, program: &Path, out: &Path, table: &mut String) -> Result<(
     for byte in Sha256::digest(&bytes).iter().take(8) {
         write!(hash, "{byte:02x}")?;
     }
-    write!(table, "({arch:?}, Embedded {{ bytes: include_bytes!({copy:?}), hash: {hash:?} }}),")?;
+    write!(
+        table,
+        "({arch:?}, Embedded {{ bytes: include_bytes!({copy:?}), hash: {hash:?} }}),"
+    )?;
     Ok(())
 }
 
@@ -121,7 +124,17 @@ fn build(arch: &str, is_own: bool, out: &Path) -> Result<Option<PathBuf>> {
     let output = cargo
         .current_dir(&root)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
-        .args(["build", "--locked", "--quiet", "--profile", "agent", "--package", "vole-agent", "--bin", "vole-agent"])
+        .args([
+            "build",
+            "--locked",
+            "--quiet",
+            "--profile",
+            "agent",
+            "--package",
+            "vole-agent",
+            "--bin",
+            "vole-agent",
+        ])
         .args(["--target", &target, "--target-dir"])
         .arg(&target_dir)
         .output()
@@ -141,7 +154,11 @@ fn build(arch: &str, is_own: bool, out: &Path) -> Result<Option<PathBuf>> {
 fn installed(rustc: &str, target: &str) -> Result<bool> {
     let output = Command::new(rustc).args(["--print", "sysroot"]).output()?;
     let sysroot = String::from_utf8(output.stdout)?;
-    Ok(Path::new(sysroot.trim()).join("lib/rustlib").join(target).join("lib").is_dir())
+    Ok(Path::new(sysroot.trim())
+        .join("lib/rustlib")
+        .join(target)
+        .join("lib")
+        .is_dir())
 }
 
 /// Whether the user has named a linker for a target.
