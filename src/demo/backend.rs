@@ -11,6 +11,7 @@ use vole_agent::proto::{
 };
 use vole_agent::serve::{Backend, Halt, Sink};
 
+use super::contents::Contents;
 use super::tree::{Node, fault};
 use super::{search, usage};
 
@@ -57,11 +58,8 @@ pub(super) struct Trees {
 impl Trees {
     fn root(&self, index: u32) -> Result<&Root, Fault> {
         let root = usize::try_from(index).ok().and_then(|index| self.roots.get(index));
-        root.map(AsRef::as_ref).ok_or_else(|| Fault {
-            errno: Some(Errno::INVAL.raw_os_error()),
-            path: Vec::new(),
-            message: format!("there is no root {index} in this session"),
-        })
+        root.map(AsRef::as_ref)
+            .ok_or_else(|| fault(Errno::NOENT, b"", &format!("finding root {index}")))
     }
 
     /// Looks up a place.
@@ -127,12 +125,13 @@ impl Backend for Trees {
 }
 
 fn list(node: &Node, path: &[u8], order: Order, after: Option<&Cursor>, limit: u32) -> Result<Page, Fault> {
-    node.enterable().map_err(|errno| fault(errno, path, "cannot list"))?;
+    node.enterable()
+        .map_err(|errno| fault(errno, path, "opening the directory"))?;
     let start = match after {
         None => 0,
         Some(Cursor(bytes)) => {
-            let index = <[u8; 8]>::try_from(bytes.as_slice())
-                .map_err(|_| fault(Errno::INVAL, path, "the cursor is not one of this directory:"))?;
+            let index =
+                <[u8; 8]>::try_from(bytes.as_slice()).map_err(|_| fault(Errno::INVAL, path, "continuing a list"))?;
             usize::try_from(u64::from_le_bytes(index)).unwrap_or(usize::MAX)
         }
     };
@@ -163,12 +162,20 @@ fn compare(a: &Entry, b: &Entry, order: Order) -> std::cmp::Ordering {
     directories.then(within).then_with(|| a.name.cmp(&b.name))
 }
 
-fn regular<'a>(node: &'a Node, path: &[u8]) -> Result<&'a super::contents::Contents, Fault> {
-    node.contents().ok_or_else(|| match node.kind() {
-        Kind::Dir => fault(Errno::ISDIR, path, "cannot read"),
-        Kind::Symlink => fault(Errno::LOOP, path, "cannot read"),
-        Kind::File | Kind::Fifo | Kind::Socket | Kind::CharDevice | Kind::BlockDevice | Kind::Unknown => {
-            fault(Errno::INVAL, path, "only regular files are read, this is none:")
+fn regular<'a>(node: &'a Node, path: &[u8]) -> Result<&'a Contents, Fault> {
+    node.contents().ok_or_else(|| {
+        let (errno, what) = match node.kind() {
+            Kind::Dir => (Errno::ISDIR, "a directory"),
+            Kind::Symlink => (Errno::LOOP, "a symbolic link, which is not followed"),
+            Kind::Fifo => (Errno::INVAL, "a named pipe, which is not opened"),
+            Kind::Socket => (Errno::INVAL, "a socket, which is not opened"),
+            Kind::CharDevice | Kind::BlockDevice => (Errno::INVAL, "a device, which is not opened"),
+            Kind::File | Kind::Unknown => (Errno::INVAL, "no regular file"),
+        };
+        Fault {
+            errno: Some(errno.raw_os_error()),
+            path: path.to_vec(),
+            message: format!("it is {what}"),
         }
     })
 }

@@ -117,7 +117,7 @@ type Visit<'a> = dyn FnMut(&Node, &[u8]) -> Result<bool, Halt> + 'a;
 fn walk(node: &Node, path: &[u8], notes: &mut Vec<Fault>, visit: &mut Visit<'_>) -> Result<bool, Halt> {
     if let Err(errno) = node.enterable() {
         if notes.len() < NOTES {
-            notes.push(fault(errno, path, "cannot list"));
+            notes.push(fault(errno, path, "opening the directory"));
         }
         return Ok(true);
     }

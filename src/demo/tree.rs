@@ -8,6 +8,8 @@ use vole_agent::proto::{Entry, Fault, Kind, Time};
 
 use super::contents::{Contents, mix};
 
+/// What a lookup tried, for its faults.
+const LOOKING: &str = "looking at the entry";
 /// The unit of allocation, in bytes.
 const BLOCK: u64 = 4096;
 
@@ -305,15 +307,15 @@ impl Node {
         }
         let components = || path.split(|&byte| byte == b'/');
         if components().any(|name| matches!(name, b"" | b"." | b"..")) {
-            return Err(fault(Errno::INVAL, path, "refused the path"));
+            return Err(fault(Errno::INVAL, path, LOOKING));
         }
         for name in components() {
-            at.enterable().map_err(|errno| fault(errno, path, "cannot look up"))?;
+            at.enterable().map_err(|errno| fault(errno, path, LOOKING))?;
             let child = match at {
                 Cow::Borrowed(node) => node.child(name),
                 Cow::Owned(node) => node.child(name).map(|child| Cow::Owned(child.into_owned())),
             };
-            at = child.ok_or_else(|| fault(Errno::NOENT, path, "cannot look up"))?;
+            at = child.ok_or_else(|| fault(Errno::NOENT, path, LOOKING))?;
         }
         Ok(at)
     }
@@ -330,22 +332,18 @@ impl Node {
     }
 }
 
-/// A fault about a path, in the system's words.
-pub(super) fn fault(errno: Errno, path: &[u8], what: &str) -> Fault {
+/// A fault about a path, in the agent's words.
+pub(super) fn fault(errno: Errno, path: &[u8], tried: &str) -> Fault {
+    let code = errno.raw_os_error();
     let why = match errno {
-        Errno::NOENT => "No such file or directory",
-        Errno::NOTDIR => "Not a directory",
-        Errno::ISDIR => "Is a directory",
-        Errno::LOOP => "Too many levels of symbolic links",
-        Errno::XDEV => "Another file system is mounted there",
-        Errno::ACCESS => "Permission denied",
-        Errno::INVAL => "Invalid argument",
-        _ => "Input/output error",
+        Errno::LOOP => "a symbolic link stands in the way; they are not followed".to_owned(),
+        Errno::XDEV => "another file system is mounted there; it is not entered".to_owned(),
+        _ => std::io::Error::from_raw_os_error(code).to_string(),
     };
     Fault {
-        errno: Some(errno.raw_os_error()),
+        errno: Some(code),
         path: path.to_vec(),
-        message: format!("{what} {}: {why}", crate::text::printable(path)),
+        message: format!("{tried}: {why}"),
     }
 }
 

@@ -94,7 +94,8 @@ impl Walk {
         if let Err(errno) = node.enterable() {
             totals.errors = 1;
             if self.faults.len() < FAULTS {
-                self.faults.push(fault(errno, &joined(top, below), "cannot list"));
+                self.faults
+                    .push(fault(errno, &joined(top, below), "opening the directory"));
             }
         } else {
             node.each_child(&mut |child| {
