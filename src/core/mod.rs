@@ -14,6 +14,7 @@ pub mod layout;
 pub mod menu;
 pub mod mounts;
 pub mod msg;
+pub mod preview;
 pub mod state;
 pub mod update;
 

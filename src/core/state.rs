@@ -210,7 +210,8 @@ impl State {
             (None, Screen::Details) => &[Section::Details],
             (None, Screen::Files) => match self.engine().and_then(|engine| engine.files.as_ref()) {
                 Some(files) if files.section() == Section::Preview => &[Section::Preview, Section::Files],
-                _ => &[Section::Files],
+                // The preview may stand beside the list; none of its keys means something else there.
+                _ => &[Section::Files, Section::Preview],
             },
         };
         let mut sections = special.to_vec();
