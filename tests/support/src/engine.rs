@@ -231,14 +231,14 @@ impl Engine {
         kill(self.pid(), rustix::process::Signal::KILL);
         let pid = self.pid();
         until("the killed engine is gone", PATIENCE, || (!alive(pid)).then_some(()));
-        // dockerd's own containerd outlives it and would keep the next one from starting.
-        if let Ok(text) = fs::read_to_string(self.dir.join("exec/containerd/containerd.pid"))
-            && let Ok(pid) = text.trim().parse()
-        {
+        // dockerd's containerd dies with it. Where nobody reaps it the next dockerd takes the zombie for alive and waits
+        // for it in vain, so its note goes too.
+        let note = self.dir.join("exec/containerd/containerd.pid");
+        if let Some(pid) = fs::read_to_string(&note).ok().and_then(|text| text.trim().parse().ok()) {
             kill(pid, rustix::process::Signal::KILL);
             until("its containerd is gone", PATIENCE, || (!alive(pid)).then_some(()));
         }
-        for file in ["pid", "engine.sock"] {
+        for file in ["pid", "engine.sock", "exec/containerd/containerd.pid"] {
             // Either may be gone already, which is as good.
             let _gone = fs::remove_file(self.dir.join(file));
         }
