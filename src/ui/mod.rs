@@ -1,18 +1,67 @@
 //! Draws the state. Changes nothing, asks nothing; every outside text passes [`crate::text`].
 
+mod columns;
+mod details;
+mod dialogs;
 pub mod files;
+mod footer;
+mod header;
+mod jobs;
+mod mounts;
+pub mod pen;
+mod start;
+mod status;
 pub mod theme;
 
 use ratatui::Frame;
 
 pub use theme::{Colours, Theme};
 
-use crate::core::state::State;
+use crate::core::layout;
+use crate::core::state::{Dialog, Screen, State};
+use pen::Pen;
 
 /// Draws the whole screen.
 pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
     let area = frame.area();
-    if let Some(files) = state.engine().and_then(|engine| engine.files.as_ref()) {
-        files::view(files, frame, area, theme);
+    let size = (area.width, area.height);
+    if layout::too_small(size) {
+        too_small(size, theme, frame);
+        return;
+    }
+    let shell = layout::shell(size);
+    header::view(state, theme, frame, shell.header);
+    match (state.screen, state.engine()) {
+        (Screen::Start, _) | (_, None) => start::view(state, theme, frame, shell.body),
+        (Screen::Mounts, Some(engine)) => mounts::view(state, engine, theme, frame),
+        (Screen::Details, Some(engine)) => {
+            details::view(engine, state.now, theme, frame, layout::details_screen(size));
+        }
+        (Screen::Files, Some(engine)) => {
+            if let Some(files) = &engine.files {
+                files::view(files, frame, shell.body, theme);
+            }
+        }
+    }
+    status::view(state, theme, frame, shell.status);
+    footer::view(state, theme, frame, shell.footer);
+    match &state.dialog {
+        Some(Dialog::Help { top }) => dialogs::help(state, *top, theme, frame),
+        Some(Dialog::Palette { input, at }) => dialogs::palette(state, input, *at, theme, frame),
+        Some(Dialog::Jobs { at }) => jobs::view(state, *at, theme, frame),
+        None => {}
+    }
+}
+
+fn too_small((columns, rows): (u16, u16), theme: &Theme, frame: &mut Frame<'_>) {
+    let (least_columns, least_rows) = layout::SMALLEST;
+    let lines = [
+        "vole: terminal too small".to_owned(),
+        format!("needs {least_columns} x {least_rows}"),
+        format!("this is {columns} x {rows}"),
+    ];
+    let area = frame.area();
+    for (line, text) in (0..area.height).zip(lines) {
+        Pen::new(frame.buffer_mut(), area, line, theme.glyphs.ellipsis).put(&text, theme.plain);
     }
 }

@@ -37,6 +37,8 @@ pub struct Totals {
     pub orphans: Sum,
     /// All mounts.
     pub all: Sum,
+    /// Bytes of the largest mount, for the bars.
+    pub largest: u64,
 }
 
 impl Totals {
@@ -45,6 +47,7 @@ impl Totals {
         let mut totals = Self::default();
         for (mount, size) in table.entries() {
             totals.all.add(size);
+            totals.largest = totals.largest.max(size.known_bytes().unwrap_or(0));
             if mount.orphan == Orphan::Yes {
                 totals.orphans.add(size);
             }
