@@ -2,7 +2,6 @@
 //! split of a read gives the same bytes. Knows nothing of trees or requests.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -227,19 +226,11 @@ fn heap_half_page(seed: u64, start: u64) -> Vec<u8> {
         }
         return block;
     }
-    let mut row = String::new();
     for (index, place) in block.chunks_exact_mut(92).enumerate() {
         let hash = mix(seed ^ start ^ index as u64);
         place[..8].copy_from_slice(&(hash & 0xff_ffff).to_le_bytes());
-        row.clear();
-        // Writing to a string cannot fail.
-        let _ = write!(
-            row,
-            "order-{:07} customer{}@example.org {:08x}",
-            hash % 10_000_000,
-            hash % 4_211,
-            hash >> 32
-        );
+        let (order, customer, token) = (hash % 10_000_000, hash % 4_211, hash >> 32);
+        let row = format!("order-{order:07} customer{customer}@example.org {token:08x}");
         let room = row.len().min(place.len() - 24);
         place[24..24 + room].copy_from_slice(&row.as_bytes()[..room]);
     }
