@@ -20,6 +20,7 @@ mod mux;
 pub mod rest;
 pub mod session;
 pub mod target;
+pub mod watch;
 pub mod wire;
 
 pub use daemon::{

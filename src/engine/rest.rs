@@ -114,7 +114,19 @@ impl RestDaemon {
         }
     }
 
+    /// Podman measures the empty directory beneath a volume with options as long as nothing mounts it, and Docker
+    /// leaves such volumes out: their sizes are unknown on both.
     async fn measure(&self) -> Result<DiskUsage, EngineError> {
+        let mut usage = self.ask_disk_usage().await?;
+        for volume in self.list_volumes().await?.rows {
+            if !volume.options.is_empty() {
+                usage.volumes.remove(&volume.name);
+            }
+        }
+        Ok(usage)
+    }
+
+    async fn ask_disk_usage(&self) -> Result<DiskUsage, EngineError> {
         let _alone = self.measuring.lock().await;
         let mut pauses = DISK_USAGE_RETRIES.iter();
         loop {
