@@ -11,7 +11,8 @@ use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc, watch};
-use vole_agent::proto::{Fault, FromAgent, MAX_FRAME, Reply, Request, ToAgent, WINDOW};
+use vole_agent::frame;
+use vole_agent::proto::{Fault, FromAgent, Reply, Request, ToAgent, WINDOW};
 
 use super::error::EngineError;
 
@@ -271,8 +272,9 @@ pub(super) async fn write_loop(table: Arc<Table>, mut stream: impl AsyncWrite + 
         }
         let mut bytes = Vec::new();
         for message in messages {
-            if let Err(cause) = append_frame(&mut bytes, &message) {
-                refuse(&table, &message, cause);
+            match frame::encode(&message) {
+                Ok(frame) => bytes.extend_from_slice(&frame),
+                Err(error) => refuse(&table, &message, error.to_string()),
             }
         }
         let written = match stream.write_all(&bytes).await {
@@ -296,15 +298,6 @@ fn refuse(table: &Table, message: &ToAgent, cause: String) {
     if let Err(reason) = table.deliver(*id, Reply::Failed(fault)) {
         table.lose(reason);
     }
-}
-
-fn append_frame(bytes: &mut Vec<u8>, message: &ToAgent) -> Result<(), String> {
-    let body = postcard::to_stdvec(message).map_err(|error| format!("cannot encode the request: {error}"))?;
-    let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= MAX_FRAME);
-    let length = length.ok_or_else(|| format!("the request is too large ({} bytes)", body.len()))?;
-    bytes.extend_from_slice(&length.to_le_bytes());
-    bytes.extend_from_slice(&body);
-    Ok(())
 }
 
 /// Reads replies and hands them out until the stream ends or makes no sense; returns why.
@@ -332,13 +325,9 @@ pub(super) async fn read_loop(table: Arc<Table>, mut stream: impl AsyncRead + Un
 ///
 /// When the stream breaks, ends, or carries no valid frame.
 pub(super) async fn read_frame(stream: &mut (impl AsyncRead + Unpin), body: &mut Vec<u8>) -> io::Result<FromAgent> {
-    let length = stream.read_u32_le().await? as usize;
-    if length > MAX_FRAME {
-        return Err(io::Error::other(format!(
-            "the agent announced a frame of {length} bytes"
-        )));
-    }
-    body.resize(length, 0);
+    let mut header = [0; frame::HEADER];
+    stream.read_exact(&mut header).await?;
+    body.resize(frame::body_len(header)?, 0);
     stream.read_exact(body).await?;
-    postcard::from_bytes(body).map_err(|error| io::Error::other(format!("the agent sent a broken frame: {error}")))
+    Ok(frame::decode(body)?)
 }

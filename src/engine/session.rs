@@ -10,9 +10,9 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use vole_agent::frame::{self, FrameError, PREAMBLE};
 use vole_agent::proto::{
-    Cursor, Entry, FileSystem, Followed, Found, FromAgent, Hello, Hit, MAGIC, Order, Page, Place, Reply, Request,
-    UsageItem, VERSION,
+    Cursor, Entry, FileSystem, Followed, Found, FromAgent, Hello, Hit, Order, Page, Place, Reply, Request, UsageItem,
 };
 
 use super::error::EngineError;
@@ -303,22 +303,17 @@ fn no_agent(cause: impl Into<String>) -> EngineError {
 
 /// Checks magic and version, and reads the hello.
 async fn greet(reader: &mut (impl AsyncRead + Unpin)) -> Result<Hello, EngineError> {
-    let mut start = Vec::with_capacity(MAGIC.len() + 2);
-    let wanted = MAGIC.len() as u64 + 2;
-    let read = (&mut *reader).take(wanted).read_to_end(&mut start).await;
-    if !start.starts_with(&MAGIC) || start.len() < MAGIC.len() + 2 {
-        return Err(not_an_agent(start, read.map(drop), reader).await);
-    }
-    let version = u16::from_le_bytes([start[MAGIC.len()], start[MAGIC.len() + 1]]);
-    if version != VERSION {
-        return Err(no_agent(format!(
-            "it speaks version {version} of the protocol, this vole {VERSION}"
-        )));
+    let mut start = Vec::with_capacity(PREAMBLE);
+    let read = (&mut *reader).take(PREAMBLE as u64).read_to_end(&mut start).await;
+    match <[u8; PREAMBLE]>::try_from(start.as_slice()).map(frame::check_preamble) {
+        Ok(Ok(())) => {}
+        Ok(Err(error @ FrameError::Version(_))) => return Err(no_agent(error.to_string())),
+        Ok(Err(_)) | Err(_) => return Err(not_an_agent(start, read.map(drop), reader).await),
     }
     match mux::read_frame(reader, &mut Vec::new()).await {
         Ok(FromAgent::Hello(hello)) => Ok(hello),
         Ok(FromAgent::Reply { .. }) => Err(no_agent("it answers before it says hello")),
-        Err(error) if error.kind() == io::ErrorKind::Other => Err(no_agent(error.to_string())),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(no_agent(error.to_string())),
         Err(error) => Err(EngineError::SessionLost(format!(
             "it ended before it said hello ({error})"
         ))),
