@@ -37,6 +37,11 @@ pub trait Daemon: Send + Sync + 'static {
     /// process. One bad target does not fail the others.
     fn open(&self, spec: OpenSpec) -> BoxFuture<'_, Result<Opened, EngineError>>;
 
+    /// Waits until helpers that were let go are removed, for some seconds at most.
+    fn settle(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Lists the first level of what a container's image holds at a destination (what the mount hides, or was
     /// copied up from). `limit` bounds the names.
     fn masked<'a>(

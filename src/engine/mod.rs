@@ -3,6 +3,7 @@
 
 mod accounts;
 pub mod client;
+mod client_process;
 pub mod connect;
 pub mod contexts;
 pub mod daemon;
@@ -10,15 +11,18 @@ pub mod embedded;
 pub mod endpoint;
 pub mod error;
 mod events;
+pub mod guard;
 pub mod helper;
 pub mod helpers_seen;
 pub mod host;
 pub mod identity;
 pub mod labels;
+pub mod lease;
 pub mod local;
 mod mux;
 pub mod rest;
 pub mod session;
+mod sweep;
 pub mod target;
 pub mod watch;
 pub mod wire;
@@ -27,6 +31,7 @@ pub use daemon::{
     About, ContainerDetail, ContainerList, ContainerRow, Daemon, DiskUsage, EngineEvent, VolumeList, VolumeRow,
 };
 pub use error::EngineError;
+pub use lease::Lease;
 pub use session::{OpenSpec, Opened, Purpose, Session, Target};
 
 use std::sync::Arc;
@@ -40,37 +45,43 @@ pub struct Engine {
     pub id: EngineId,
     /// The REST side.
     pub daemon: Arc<dyn Daemon>,
-    // leases: Arc<lease::Leases>, …
+    leases: Arc<lease::Leases>,
 }
 
 impl Engine {
     /// Makes an engine of its REST side.
     pub fn new(id: EngineId, daemon: Arc<dyn Daemon>) -> Self {
-        Self { id, daemon }
+        Self {
+            id,
+            daemon,
+            leases: Arc::default(),
+        }
     }
 
     /// Opens, or takes up, a session for browsing one mount. The session is leased: after about ten
-    /// seconds without a call its helper is removed, and the next call opens another.
+    /// seconds without a request its helper is removed, and the next call opens another. So call this for each
+    /// operation instead of keeping the lease.
     ///
     /// # Errors
     ///
     /// [`EngineError::NoHelper`] when browsing cannot be, with the reason for the operator.
-    pub async fn browse(&self, _mount: &Mount) -> Result<Lease, EngineError> {
-        todo!("session helper")
+    pub async fn browse(&self, mount: &Mount) -> Result<Lease, EngineError> {
+        self.leases.take(&*self.daemon, mount).await
     }
 
-    /// Releases every lease at once and waits until the helpers are gone; before any plan that removes.
+    /// Opens a session of its own for a bulk job, see [`Daemon::open`].
+    ///
+    /// # Errors
+    ///
+    /// When no target can be reached at all; a single one that cannot is its root's error.
+    pub async fn open(&self, spec: OpenSpec) -> Result<Opened, EngineError> {
+        self.daemon.open(spec).await
+    }
+
+    /// Releases every lease at once and waits until helpers that were let go are removed: before any plan that
+    /// removes, and before the program ends. Gives up after some seconds on an engine that does not answer.
     pub async fn release(&self) {
-        todo!("session helper")
+        self.leases.release().await;
+        self.daemon.settle().await;
     }
-}
-
-/// A leased session for one mount.
-#[derive(Debug, Clone)]
-pub struct Lease {
-    /// The session.
-    pub session: Session,
-    /// The mount's root in that session.
-    pub root: u32,
-    // a guard that counts use, …
 }

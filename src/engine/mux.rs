@@ -71,6 +71,18 @@ impl Table {
         self.activity.subscribe()
     }
 
+    /// Counts as used now, without a request; whether the connection still stands.
+    pub(super) fn touch(&self) -> bool {
+        let state = self.lock();
+        if state.lost.is_some() {
+            return false;
+        }
+        if state.slots.is_empty() {
+            self.activity.send_replace(Activity::IdleSince(Instant::now()));
+        }
+        true
+    }
+
     /// Starts a request; it ends early when the returned handle is dropped.
     pub(super) fn start(self: &Arc<Self>, request: Request) -> Running {
         // Room for every reply within the credit, and for the final one, which needs no credit.

@@ -34,6 +34,8 @@ pub struct RestDaemon {
     pub(crate) no_helper: bool,
     /// What the engine said at connecting, given to the first who asks: the start needs no second question.
     known: Arc<std::sync::Mutex<Option<About>>>,
+    /// What this run's helpers share.
+    pub(crate) crew: helper::Crew,
     /// Engines refuse a second `/system/df` while one runs.
     measuring: Arc<Mutex<()>>,
 }
@@ -45,9 +47,11 @@ impl RestDaemon {
     ///
     /// When no random session id can be made.
     pub fn new(client: Client, no_helper: bool) -> std::io::Result<Self> {
+        let session = identity::random_id()?;
         Ok(Self {
+            crew: helper::Crew::new(client.endpoint().to_string(), &session),
             client,
-            session: identity::random_id()?,
+            session,
             helpers: HelpersSeen::default(),
             no_helper,
             known: Arc::default(),
@@ -189,6 +193,10 @@ impl Daemon for RestDaemon {
 
     fn open(&self, spec: OpenSpec) -> BoxFuture<'_, Result<Opened, EngineError>> {
         Box::pin(helper::open(self, spec))
+    }
+
+    fn settle(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.crew.settle())
     }
 
     fn masked<'a>(

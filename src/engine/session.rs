@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, StreamExt};
@@ -83,7 +83,7 @@ struct Inner {
     hello: Hello,
     table: Arc<Table>,
     tasks: [AbortHandle; 2],
-    _keep: Box<dyn Send + Sync>,
+    keep: Mutex<Option<Box<dyn Send + Sync>>>,
 }
 
 impl fmt::Debug for Inner {
@@ -145,7 +145,7 @@ impl Session {
                 hello,
                 table,
                 tasks,
-                _keep: keep,
+                keep: Mutex::new(Some(keep)),
             }),
         })
     }
@@ -153,6 +153,20 @@ impl Session {
     /// What the agent is and serves.
     pub fn hello(&self) -> &Hello {
         &self.inner.hello
+    }
+
+    /// Counts as used now; whether it is still open.
+    pub(super) fn touch(&self) -> bool {
+        self.inner.table.touch()
+    }
+
+    /// Ends the session for all its clones: running requests end with [`EngineError::SessionLost`] and this reason.
+    pub(super) fn close(&self, reason: &str) {
+        self.inner.table.lose(reason.to_owned());
+        for task in &self.inner.tasks {
+            task.abort();
+        }
+        self.inner.keep.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Watches whether requests run, for leases.

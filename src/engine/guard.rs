@@ -1,0 +1,171 @@
+//! The guard: a process of its own that removes what vole leaves when it is killed. Knows labels, not helpers' work.
+//!
+//! It holds the reading end of a pipe whose writing end only vole has. Vole writes one byte before it makes a
+//! container and another when one is gone; at the pipe's end, which comes with vole's however it ends, the guard
+//! removes every container of the session unless all were removed already.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::client::Client;
+use super::endpoint::Endpoint;
+use super::sweep;
+
+/// The hidden subcommand by which the guard is started.
+const SUBCOMMAND: &str = "__guard";
+/// The guard's name in process lists; other than vole's, so that `pkill vole` leaves it to its work.
+const NAME: &str = "container-guard";
+const MADE: u8 = b'+';
+const REMOVED: u8 = b'-';
+/// How long a request that was under way when vole died may still make a container.
+const LATECOMERS: Duration = Duration::from_secs(3);
+/// How long the guard tries.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Vole's end: starts the guard before the first container and keeps it informed.
+#[derive(Debug)]
+pub(super) struct Guard {
+    endpoint: String,
+    session: String,
+    running: Mutex<Option<(Child, ChildStdin)>>,
+}
+
+impl Guard {
+    /// A guard for one engine and session; no process yet.
+    pub(super) fn new(endpoint: String, session: String) -> Self {
+        Self { endpoint, session, running: Mutex::new(None) }
+    }
+
+    /// Says that a container is about to be made; starts the guard when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When the guard cannot be started: then nothing may be made.
+    pub(super) fn will_make(&self) -> io::Result<()> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, pipe)) = running.as_mut()
+            && pipe.write_all(&[MADE]).is_ok()
+        {
+            return Ok(());
+        }
+        // The first time, or the guard was killed. What exists already is found by its label, not by the count.
+        let (child, mut pipe) = self.spawn()?;
+        pipe.write_all(&[MADE])?;
+        *running = Some((child, pipe));
+        Ok(())
+    }
+
+    /// Says that a container is gone, or was not made after all.
+    pub(super) fn is_gone(&self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, pipe)) = running.as_mut()
+            && pipe.write_all(&[REMOVED]).is_err()
+        {
+            // It was killed; the next container starts another.
+            *running = None;
+        }
+    }
+
+    fn spawn(&self) -> io::Result<(Child, ChildStdin)> {
+        let mut child = Command::new(own_program())
+            .arg0(NAME)
+            .args([SUBCOMMAND, &self.endpoint, &self.session])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // A group of its own: neither ^C nor the terminal's end reaches it.
+            .process_group(0)
+            .spawn()?;
+        let pipe = child.stdin.take().ok_or_else(|| io::Error::other("the guard has no standard input"))?;
+        Ok((child, pipe))
+    }
+}
+
+/// The running program, also when its file was replaced or deleted meanwhile.
+fn own_program() -> PathBuf {
+    let link = PathBuf::from("/proc/self/exe");
+    if link.exists() { link } else { std::env::current_exe().unwrap_or(link) }
+}
+
+/// Runs the guard when this process was started as one; to be called before anything else in `main`.
+pub fn main_if_asked() -> Option<ExitCode> {
+    let mut args = std::env::args_os().skip(1);
+    if args.next()? != SUBCOMMAND {
+        return None;
+    }
+    let (endpoint, session) = (args.next()?.into_string().ok()?, args.next()?.into_string().ok()?);
+    // The name is for people; the guard works without it.
+    let _named = File::create("/proc/self/comm").and_then(|mut comm| comm.write_all(NAME.as_bytes()));
+    if wait_for_end(io::stdin().lock()) == 0 {
+        return Some(ExitCode::SUCCESS);
+    }
+    Some(match clean_up(&endpoint, &session) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) | Err(_) => ExitCode::FAILURE,
+    })
+}
+
+/// Reads until vole is gone; how many containers it left, as far as it could say.
+fn wait_for_end(mut pipe: impl Read) -> i64 {
+    let mut left = 0;
+    let mut notes = [0; 256];
+    loop {
+        match pipe.read(&mut notes) {
+            Ok(0) => return left,
+            Ok(n) => {
+                for note in &notes[..n] {
+                    match *note {
+                        MADE => left += 1,
+                        REMOVED => left -= 1,
+                        _ => {}
+                    }
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Better one look too many.
+            Err(_) => return left.max(1),
+        }
+    }
+}
+
+/// Removes the session's containers until none appears any more; whether it came that far.
+fn clean_up(endpoint: &str, session: &str) -> io::Result<bool> {
+    let endpoint = Endpoint::parse(endpoint, false).map_err(io::Error::other)?;
+    let client = Client::new(endpoint);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            let clean = matches!(sweep::remove_session(&client, session).await, Ok(0));
+            if clean && started.elapsed() >= LATECOMERS {
+                return Ok(true);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(false)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_count_is_what_was_made_and_not_removed() {
+        assert_eq!(wait_for_end(b"".as_slice()), 0);
+        assert_eq!(wait_for_end(b"++-+--".as_slice()), 0);
+        assert_eq!(wait_for_end(b"++-".as_slice()), 1);
+    }
+
+    #[test]
+    fn this_program_is_found() {
+        assert!(own_program().exists());
+    }
+}

@@ -1,0 +1,110 @@
+//! What the helpers of one engine share: the image's name, the guard, and how many are being removed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, OnceCell, watch};
+
+use super::image;
+use super::spec::Owner;
+use crate::engine::client::Client;
+use crate::engine::client_process;
+use crate::engine::daemon::{About, Daemon};
+use crate::engine::error::EngineError;
+use crate::engine::guard::Guard;
+use crate::engine::rest::RestDaemon;
+
+/// How long to wait for removals.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// The helpers of one engine, as a whole. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Crew {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    owner: Owner,
+    guard: Guard,
+    about: OnceCell<About>,
+    image: Mutex<Option<String>>,
+    removing: watch::Sender<usize>,
+    marks: AtomicU64,
+}
+
+/// A removal under way; over when dropped.
+#[derive(Debug)]
+pub(super) struct Removal(Crew);
+
+impl Drop for Removal {
+    fn drop(&mut self) {
+        self.0.inner.removing.send_modify(|count| *count -= 1);
+    }
+}
+
+impl Crew {
+    /// No helpers yet.
+    pub(crate) fn new(endpoint: String, session: &str) -> Self {
+        let owner = Owner { session: session.to_owned(), client: client_process::own() };
+        let inner = Inner {
+            owner,
+            guard: Guard::new(endpoint, session.to_owned()),
+            about: OnceCell::new(),
+            image: Mutex::default(),
+            removing: watch::Sender::new(0),
+            marks: AtomicU64::new(0),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    pub(super) fn owner(&self) -> &Owner {
+        &self.inner.owner
+    }
+
+    pub(super) fn guard(&self) -> &Guard {
+        &self.inner.guard
+    }
+
+    /// A mark for the volumes that one helper might make by mistake; starts with the session's id and a dash, ends in
+    /// a dot so that none is the start of another.
+    pub(super) fn ghost_mark(&self) -> String {
+        let count = self.inner.marks.fetch_add(1, Ordering::Relaxed);
+        format!("{}-{count}.", self.inner.owner.session)
+    }
+
+    /// What the engine is; asked once.
+    pub(super) async fn about(&self, daemon: &RestDaemon) -> Result<&About, EngineError> {
+        self.inner.about.get_or_try_init(|| daemon.about()).await
+    }
+
+    /// The agent's image on the engine; sent when it is not there.
+    pub(super) async fn image(&self, client: &Client, arch: &str) -> Result<String, EngineError> {
+        let mut known = self.inner.image.lock().await;
+        if let Some(image) = known.as_ref() {
+            return Ok(image.clone());
+        }
+        let image = image::ensure(client, arch).await?;
+        *known = Some(image.clone());
+        Ok(image)
+    }
+
+    /// Forgets the image: somebody removed it.
+    pub(super) async fn forget_image(&self) {
+        *self.inner.image.lock().await = None;
+    }
+
+    /// Counts a removal that starts now.
+    pub(super) fn removal_starts(&self) -> Removal {
+        self.inner.removing.send_modify(|count| *count += 1);
+        Removal(self.clone())
+    }
+
+    /// Waits until every helper that was let go is removed; not forever, since the guard takes care of the rest.
+    pub(crate) async fn settle(&self) {
+        let mut removing = self.inner.removing.subscribe();
+        let settled = removing.wait_for(|count| *count == 0);
+        let _in_time = tokio::time::timeout(SETTLE, settled).await;
+    }
+}

@@ -1,0 +1,167 @@
+//! Helper containers: opens sessions in them, or says why none can run. Knows targets, not what they are asked for.
+
+mod attach;
+mod bisect;
+mod container;
+mod crew;
+mod fallback;
+mod image;
+mod masked;
+pub(super) mod spec;
+mod tar_names;
+
+use std::path::Path;
+
+use super::daemon::{About, Flavour};
+use super::error::EngineError;
+use super::host::{HostKind, classify_host_path};
+use super::rest::RestDaemon;
+use super::session::{OpenSpec, Opened, Purpose, Target};
+use super::{local, sweep};
+use crate::model::Source;
+use bisect::Starter;
+use spec::Mounting;
+
+pub(crate) use crew::Crew;
+pub use masked::masked;
+
+/// Targets up to which volumes are looked up before the helper is made; beyond, the list that named them is fresh.
+const FEW: usize = 8;
+
+/// Starts an agent with these targets and connects to it: in a helper container, or within this process on what this
+/// user can read when no helper can run.
+///
+/// # Errors
+///
+/// When the engine cannot be reached or its answers make no sense. What cannot be mounted is a root's error instead.
+pub async fn open(daemon: &RestDaemon, spec: OpenSpec) -> Result<Opened, EngineError> {
+    let about = daemon.crew.about(daemon).await?.clone();
+    let why = if daemon.no_helper {
+        "--no-helper forbids it".to_owned()
+    } else {
+        match in_container(daemon, &about, &spec).await {
+            Ok(opened) => return Ok(opened),
+            Err(error) => no_helper(&error).ok_or(error)?,
+        }
+    };
+    fallback::open(&about, &spec.targets, &why).await
+}
+
+/// Why an error means that no helper can run on this engine; `None` when it means something else.
+fn no_helper(error: &EngineError) -> Option<String> {
+    match error {
+        EngineError::NoHelper { reason } => Some(reason.clone()),
+        EngineError::Status { status: 401 | 403 | 405, message, .. } => {
+            Some(format!("the engine, or a proxy before it, forbids making one ({message})"))
+        }
+        EngineError::Status { message, .. } if is_full(message) => {
+            Some(format!("the engine's disk is full ({message})"))
+        }
+        EngineError::Status { what, message, .. } => Some(format!("the engine cannot {what}: {message}")),
+        // The engine said yes to everything, and then no agent answered: a runtime that cannot run it.
+        EngineError::SessionLost(reason) => Some(format!("it ended at once: {reason}")),
+        _ => None,
+    }
+}
+
+/// Whether an engine's message says that its disk is full.
+fn is_full(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.contains("no space left on device") || message.contains("disk quota exceeded")
+}
+
+async fn in_container(daemon: &RestDaemon, about: &About, spec: &OpenSpec) -> Result<Opened, EngineError> {
+    let mut roots: Vec<Result<u32, String>> = Vec::with_capacity(spec.targets.len());
+    let mut mounts = Vec::new();
+    let mut places = Vec::new();
+    for (index, target) in spec.targets.iter().enumerate() {
+        let mounting = mounting(about, target);
+        let missing = matches!(&mounting, Ok(Mounting::Volume(name))
+            if spec.targets.len() <= FEW && !exists(daemon, name).await?);
+        match mounting {
+            _ if missing => roots.push(Err("the volume is gone".to_owned())),
+            Ok(mounting) => {
+                mounts.push(mounting);
+                places.push(index);
+                roots.push(Ok(0));
+            }
+            Err(why) => roots.push(Err(why)),
+        }
+    }
+    let starter = Starter { daemon, flavour: about.flavour, arch: &about.arch, purpose: spec.purpose };
+    let started = match mounts.is_empty() {
+        true => None,
+        false => Some(starter.start(&mounts).await?),
+    };
+    let session = started.and_then(|started| {
+        for (index, root) in places.into_iter().zip(started.roots) {
+            roots[index] = root;
+        }
+        started.session
+    });
+    let session = match session {
+        Some(session) => session,
+        None => local::in_process(fallback::serving(Vec::<String>::new())).await?,
+    };
+    Ok(Opened { session, roots, source: Source::Agent })
+}
+
+/// How a target gets into a helper; an error for what is never mounted.
+fn mounting(about: &About, target: &Target) -> Result<Mounting, String> {
+    match target {
+        Target::Volume { name, mountpoint } => Ok(match mountpoint {
+            // By path, so that nothing that podman does to the volumes of a container it removes can reach it.
+            Some(path) if about.flavour == Flavour::Podman => Mounting::Bind(path.clone()),
+            _ => Mounting::Volume(name.clone()),
+        }),
+        Target::Path(path) => {
+            let kind = if about.same_host { classify_host_path(Path::new(path)) } else { HostKind::Unknown };
+            match kind {
+                HostKind::Socket => Err("a socket is never mounted".to_owned()),
+                HostKind::Device => Err("a device is never mounted".to_owned()),
+                HostKind::Fifo => Err("a named pipe is never mounted".to_owned()),
+                HostKind::Unknown if path.ends_with(".sock") => Err("it looks like a socket; never mounted".to_owned()),
+                HostKind::File | HostKind::Dir | HostKind::Missing | HostKind::Unknown => {
+                    Ok(Mounting::Bind(path.clone()))
+                }
+            }
+        }
+        Target::InContainer { container, destination } => {
+            Ok(Mounting::InContainer { container: container.clone(), destination: destination.clone() })
+        }
+    }
+}
+
+/// Whether the engine has a volume. To name one that is gone would make the engine make it anew.
+async fn exists(daemon: &RestDaemon, name: &str) -> Result<bool, EngineError> {
+    let path = format!("/volumes/{}", super::client::encode(name));
+    match daemon.client.get_bytes("look for a volume", &path, super::client::LISTS).await {
+        Ok(_) => Ok(true),
+        Err(EngineError::Status { status: 404, .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes what earlier runs of vole left on an engine, in the background; [`super::Engine::release`] waits for it.
+pub fn sweep_in_background(daemon: &RestDaemon) {
+    if daemon.no_helper {
+        return;
+    }
+    let client = daemon.client.clone();
+    let removal = daemon.crew.removal_starts();
+    tokio::spawn(async move {
+        // What could not be removed now is found again at the next start.
+        let _left = sweep::leftovers(&client).await;
+        drop(removal);
+    });
+}
+
+impl Purpose {
+    /// The value of the purpose label.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Browse => "browse",
+            Self::Measure => "measure",
+        }
+    }
+}
