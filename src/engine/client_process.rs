@@ -4,12 +4,12 @@ use std::fs;
 use std::os::linux::fs::MetadataExt;
 
 /// The name of this process: boot, process namespace, id, start. Empty when `/proc` does not tell.
-pub fn own() -> String {
-    name_of(std::process::id()).unwrap_or_else(String::new)
+pub(super) fn own() -> String {
+    name_of(std::process::id()).unwrap_or_default()
 }
 
 /// Whether a named process is known to be gone: it ran in this boot and process namespace, and does not any more.
-pub fn is_gone(name: &str) -> bool {
+pub(super) fn is_gone(name: &str) -> bool {
     let mut parts = name.split('/');
     let (Some(boot), Some(namespace), Some(pid)) = (parts.next(), parts.next(), parts.next()) else {
         return false;

@@ -140,6 +140,7 @@ async fn reach(endpoint: Endpoint, options: &ConnectOptions, environment: &Envir
     let (about, stable_id) = daemon.about_and_id().await?;
     daemon.remember(about);
     let state = identity::state_dir(environment);
+    super::helper::sweep_in_background(&daemon);
     let id = identity::engine_id(&text, stable_id, state.as_deref().map(Path::new));
     Ok(Engine::new(id, Arc::new(daemon)))
 }

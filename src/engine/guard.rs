@@ -40,7 +40,11 @@ pub(super) struct Guard {
 impl Guard {
     /// A guard for one engine and session; no process yet.
     pub(super) fn new(endpoint: String, session: String) -> Self {
-        Self { endpoint, session, running: Mutex::new(None) }
+        Self {
+            endpoint,
+            session,
+            running: Mutex::new(None),
+        }
     }
 
     /// Says that a container is about to be made; starts the guard when it is not there.
@@ -83,7 +87,10 @@ impl Guard {
             // A group of its own: neither ^C nor the terminal's end reaches it.
             .process_group(0)
             .spawn()?;
-        let pipe = child.stdin.take().ok_or_else(|| io::Error::other("the guard has no standard input"))?;
+        let pipe = child
+            .stdin
+            .take()
+            .ok_or_else(|| io::Error::other("the guard has no standard input"))?;
         Ok((child, pipe))
     }
 }
@@ -91,7 +98,11 @@ impl Guard {
 /// The running program, also when its file was replaced or deleted meanwhile.
 fn own_program() -> PathBuf {
     let link = PathBuf::from("/proc/self/exe");
-    if link.exists() { link } else { std::env::current_exe().unwrap_or(link) }
+    if link.exists() {
+        link
+    } else {
+        std::env::current_exe().unwrap_or(link)
+    }
 }
 
 /// Runs the guard when this process was started as one; to be called before anything else in `main`.

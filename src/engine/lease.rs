@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, watch};
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use super::daemon::Daemon;
 use super::error::EngineError;
@@ -58,13 +58,22 @@ impl Leases {
             return Ok(lease.clone());
         }
         self.make_room().await;
-        let opened = daemon.open(OpenSpec { targets: vec![target], purpose: Purpose::Browse }).await?;
+        let opened = daemon
+            .open(OpenSpec {
+                targets: vec![target],
+                purpose: Purpose::Browse,
+            })
+            .await?;
         let root = match opened.roots.into_iter().next() {
             Some(Ok(root)) => root,
             Some(Err(reason)) => return Err(EngineError::NoHelper { reason }),
             None => return Err(EngineError::SessionLost("it serves nothing".to_owned())),
         };
-        let lease = Lease { session: opened.session, root, source: opened.source };
+        let lease = Lease {
+            session: opened.session,
+            root,
+            source: opened.source,
+        };
         tokio::spawn(expire(lease.session.activity(), Arc::downgrade(&cell)));
         *held = Some(lease.clone());
         Ok(lease)
@@ -143,7 +152,7 @@ async fn idle_for_long(activity: &mut watch::Receiver<Activity>) {
             Activity::Busy => activity.changed().await,
             Activity::IdleSince(since) => tokio::select! {
                 changed = activity.changed() => changed,
-                () = sleep_until((since + IDLE).into()) => return,
+                () = sleep_until(since + IDLE) => return,
             },
             Activity::Lost => return,
         };

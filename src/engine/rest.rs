@@ -25,8 +25,6 @@ const DISK_USAGE_RETRIES: [u64; 6] = [1, 2, 4, 8, 15, 30];
 pub struct RestDaemon {
     /// The connection.
     pub(crate) client: Client,
-    /// The id of this run of vole: the value of its helpers' [`super::labels::HELPER`].
-    pub(crate) session: String,
     /// Containers that are vole's own: whoever makes a helper adds it here at once, so that neither lists nor events
     /// show it or its mounts.
     pub(crate) helpers: HelpersSeen,
@@ -51,7 +49,6 @@ impl RestDaemon {
         Ok(Self {
             crew: helper::Crew::new(client.endpoint().to_string(), &session),
             client,
-            session,
             helpers: HelpersSeen::default(),
             no_helper,
             known: Arc::default(),

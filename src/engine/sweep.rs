@@ -39,7 +39,9 @@ struct Found {
 ///
 /// When they cannot be listed; one that cannot be removed is left for the next sweep.
 pub(super) async fn leftovers(client: &Client) -> Result<usize, EngineError> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
     let mut removed = 0;
     for found in list(client, labels::HELPER).await? {
         if !is_left(&found, i64::try_from(now).unwrap_or(i64::MAX)) {
@@ -94,10 +96,18 @@ async fn list(client: &Client, label: &str) -> Result<Vec<Found>, EngineError> {
     let ours = |one: &Found| one.labels.as_ref().is_some_and(|labels| labels.contains_key(key));
     let value = label.split_once('=').map(|(_, value)| value);
     let meant = |one: &Found| {
-        let is = one.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
+        let is = one
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(key))
+            .map(String::as_str);
         value.is_none() || is == value
     };
-    Ok(found.into_iter().flatten().filter(|one| ours(one) && meant(one)).collect())
+    Ok(found
+        .into_iter()
+        .flatten()
+        .filter(|one| ours(one) && meant(one))
+        .collect())
 }
 
 /// Removes one container for good. Never with its volumes: podman would destroy anonymous ones that it only mounted.
@@ -111,7 +121,16 @@ pub(super) async fn remove(client: &Client, id: &str) -> Result<(), EngineError>
     let mut tries = 0;
     loop {
         tries += 1;
-        match client.request(what, Method::DELETE, &path, Payload::None, PATIENT.min(Duration::from_secs(30))).await {
+        match client
+            .request(
+                what,
+                Method::DELETE,
+                &path,
+                Payload::None,
+                PATIENT.min(Duration::from_secs(30)),
+            )
+            .await
+        {
             Ok(_) | Err(EngineError::Status { status: 404, .. }) => return Ok(()),
             // Removed already by its own end or somebody else: gone only when the engine says 404.
             Err(EngineError::Status { status: 409 | 500, .. }) if tries < TRIES => tokio::time::sleep(PAUSE).await,
@@ -143,7 +162,9 @@ struct Ghosts {
 pub(super) async fn ghosts(client: &Client, mark: &str) -> Result<Vec<String>, EngineError> {
     let filters = serde_json::json!({"label": [labels::GHOST]}).to_string();
     let path = format!("/volumes?filters={}", encode(&filters));
-    let found: Ghosts = client.get_json("look for volumes made by mistake", &path, LISTS).await?;
+    let found: Ghosts = client
+        .get_json("look for volumes made by mistake", &path, LISTS)
+        .await?;
     let volumes = found.volumes.into_iter().flatten();
     let marked = |ghost: &Ghost| {
         let label = ghost.labels.as_ref().and_then(|labels| labels.get(labels::GHOST));
@@ -160,7 +181,16 @@ pub(super) async fn ghosts(client: &Client, mark: &str) -> Result<Vec<String>, E
 pub(super) async fn remove_ghosts(client: &Client, mark: &str) -> Result<(), EngineError> {
     for name in ghosts(client, mark).await? {
         let path = format!("/volumes/{}", encode(&name));
-        match client.request("remove a volume made by mistake", Method::DELETE, &path, Payload::None, SHORT).await {
+        match client
+            .request(
+                "remove a volume made by mistake",
+                Method::DELETE,
+                &path,
+                Payload::None,
+                SHORT,
+            )
+            .await
+        {
             Ok(_) | Err(EngineError::Status { status: 404 | 409, .. }) => {}
             Err(error) => return Err(error),
         }
@@ -176,7 +206,12 @@ mod tests {
 
     fn found(state: &str, age: i64, client: &str) -> Found {
         let labels = BTreeMap::from([(labels::CLIENT.to_owned(), client.to_owned())]);
-        Found { id: "x".into(), state: Some(state.into()), created: Some(NOW - age), labels: Some(labels) }
+        Found {
+            id: "x".into(),
+            state: Some(state.into()),
+            created: Some(NOW - age),
+            labels: Some(labels),
+        }
     }
 
     #[test]
@@ -191,7 +226,10 @@ mod tests {
         let dead = format!("{}/1", own.rsplit_once('/').unwrap().0);
         assert!(is_left(&found("running", 10_000, &dead), NOW));
         assert!(is_left(&found("created", 1, &dead), NOW));
-        let ageless = Found { created: None, ..found("exited", 0, "") };
+        let ageless = Found {
+            created: None,
+            ..found("exited", 0, "")
+        };
         assert!(!is_left(&ageless, NOW));
     }
 }

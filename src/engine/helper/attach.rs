@@ -28,7 +28,12 @@ pub(super) struct Attached {
 impl Attached {
     /// Takes an attachment made before the helper's start.
     pub(super) fn new(attached: AttachContainerResults) -> Self {
-        Self { output: attached.output, input: attached.input, chunk: Bytes::new(), complaint: Vec::new() }
+        Self {
+            output: attached.output,
+            input: attached.input,
+            chunk: Bytes::new(),
+            complaint: Vec::new(),
+        }
     }
 
     fn complain(&mut self, message: &[u8]) {
@@ -90,16 +95,27 @@ mod tests {
 
     #[tokio::test]
     async fn frames_become_one_stream() {
-        let out = |text: &'static [u8]| LogOutput::StdOut { message: Bytes::from_static(text) };
+        let out = |text: &'static [u8]| LogOutput::StdOut {
+            message: Bytes::from_static(text),
+        };
         let mut read = Vec::new();
-        attached(vec![out(b"ab"), out(b""), out(b"cde")]).read_to_end(&mut read).await.unwrap();
+        attached(vec![out(b"ab"), out(b""), out(b"cde")])
+            .read_to_end(&mut read)
+            .await
+            .unwrap();
         assert_eq!(read, b"abcde");
     }
 
     #[tokio::test]
     async fn what_is_said_on_standard_error_is_the_streams_error_bounded_and_harmless() {
-        let complaint = LogOutput::StdErr { message: Bytes::from(vec![b'\x1b'; 4000]) };
-        let error = attached(vec![complaint]).read_to_end(&mut Vec::new()).await.unwrap_err().to_string();
+        let complaint = LogOutput::StdErr {
+            message: Bytes::from(vec![b'\x1b'; 4000]),
+        };
+        let error = attached(vec![complaint])
+            .read_to_end(&mut Vec::new())
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("\\e\\e") && error.len() < 4 * COMPLAINT, "{error}");
     }
 }

@@ -46,7 +46,9 @@ impl Starter<'_> {
                 }
                 Err(error) => error,
             };
-            let Some(message) = mount_failure(&error) else { return Err(error) };
+            let Some(message) = mount_failure(&error) else {
+                return Err(error);
+            };
             match blamed(mounts, &group, message).as_slice() {
                 [one] => {
                     roots[*one] = Err(message.to_owned());
@@ -88,9 +90,9 @@ impl Starter<'_> {
                 ghost: &ghost,
             };
             match container::start(self.daemon, &plan).await {
-                Err(EngineError::Status { status: 404, message, .. })
-                    if !renewed && message.to_ascii_lowercase().contains("no such image") =>
-                {
+                Err(EngineError::Status {
+                    status: 404, message, ..
+                }) if !renewed && message.to_ascii_lowercase().contains("no such image") => {
                     crew.forget_image().await;
                     renewed = true;
                 }
@@ -107,13 +109,20 @@ fn finish(session: Session, group: &[usize], mut roots: Vec<Result<u32, String>>
             Some(fault) => Err(fault.message.clone()),
         };
     }
-    Started { session: Some(session), roots }
+    Started {
+        session: Some(session),
+        roots,
+    }
 }
 
 /// The engine's message when a failed start may be one mount's fault; `None` when it is the whole engine's.
 fn mount_failure(error: &EngineError) -> Option<&str> {
     match error {
-        EngineError::Status { status: 400 | 404 | 409 | 500, message, .. } if !super::is_full(message) => Some(message),
+        EngineError::Status {
+            status: 400 | 404 | 409 | 500,
+            message,
+            ..
+        } if !super::is_full(message) => Some(message),
         _ => None,
     }
 }
@@ -123,7 +132,11 @@ fn mount_failure(error: &EngineError) -> Option<&str> {
 fn blamed(mounts: &[Mounting], group: &[usize], message: &str) -> Vec<usize> {
     let named = |index: &&usize| match &mounts[**index] {
         Mounting::Volume(name) => {
-            let forms = [format!("/volumes/{name}/_data"), format!("'{name}'"), format!("\"{name}\"")];
+            let forms = [
+                format!("/volumes/{name}/_data"),
+                format!("'{name}'"),
+                format!("\"{name}\""),
+            ];
             forms.iter().any(|form| message.contains(form))
         }
         Mounting::Bind(path) => path.len() > 1 && has_path(message, path),
@@ -181,7 +194,11 @@ mod tests {
 
     #[test]
     fn a_full_or_forbidding_engine_is_no_mounts_fault() {
-        let status = |status, message: &str| EngineError::Status { what: String::new(), status, message: message.into() };
+        let status = |status, message: &str| EngineError::Status {
+            what: String::new(),
+            status,
+            message: message.into(),
+        };
         assert!(mount_failure(&status(500, "failed to mount local volume")).is_some());
         assert!(mount_failure(&status(500, "mkdir /x: no space left on device")).is_none());
         assert!(mount_failure(&status(403, "forbidden")).is_none());

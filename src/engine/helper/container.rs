@@ -71,9 +71,14 @@ pub(super) async fn create(daemon: &RestDaemon, document: Value) -> Result<Conta
         }
         let id = id?;
         daemon.helpers.add(&id);
-        Ok(Container { id, daemon, runtime: Handle::current() })
+        Ok(Container {
+            id,
+            daemon,
+            runtime: Handle::current(),
+        })
     });
-    made.await.map_err(|error| EngineError::SessionLost(format!("making a helper was interrupted: {error}")))?
+    made.await
+        .map_err(|error| EngineError::SessionLost(format!("making a helper was interrupted: {error}")))?
 }
 
 async fn post_create(daemon: &RestDaemon, document: Value) -> Result<String, EngineError> {
@@ -84,10 +89,15 @@ async fn post_create(daemon: &RestDaemon, document: Value) -> Result<String, Eng
     }
     let what = "make a helper container";
     let path = "/containers/create";
-    let answer = daemon.client.request(what, Method::POST, path, Payload::Json(document), CREATE).await?;
+    let answer = daemon
+        .client
+        .request(what, Method::POST, path, Payload::Json(document), CREATE)
+        .await?;
     let body = read_body(what, answer.into_body(), 1 << 20, SHORT).await?;
-    let made: Made = serde_json::from_slice(&body)
-        .map_err(|error| EngineError::Garbage { what: what.to_owned(), cause: error.to_string() })?;
+    let made: Made = serde_json::from_slice(&body).map_err(|error| EngineError::Garbage {
+        what: what.to_owned(),
+        cause: error.to_string(),
+    })?;
     Ok(made.id)
 }
 
@@ -99,18 +109,31 @@ async fn post_create(daemon: &RestDaemon, document: Value) -> Result<String, Eng
 pub(super) async fn start(daemon: &RestDaemon, plan: &Plan<'_>) -> Result<Session, EngineError> {
     let container = create(daemon, spec::document(plan)).await?;
     refuse_ghosts(daemon, plan, &container).await?;
-    let docker = daemon.client.bollard(PATIENT).map_err(|error| from_bollard("prepare to attach", error))?;
-    let options = AttachContainerOptionsBuilder::default().stdin(true).stdout(true).stderr(true).stream(true).build();
+    let docker = daemon
+        .client
+        .bollard(PATIENT)
+        .map_err(|error| from_bollard("prepare to attach", error))?;
+    let options = AttachContainerOptionsBuilder::default()
+        .stdin(true)
+        .stdout(true)
+        .stderr(true)
+        .stream(true)
+        .build();
     // Attached before the start, or the agent's first words are lost.
     let attached = docker.attach_container(&container.id, Some(options)).await;
     let attached = attached.map_err(|error| from_bollard("attach to a helper", error))?;
     let path = format!("/containers/{}/start", encode(&container.id));
-    daemon.client.request("start a helper", Method::POST, &path, Payload::None, PATIENT).await?;
+    daemon
+        .client
+        .request("start a helper", Method::POST, &path, Payload::None, PATIENT)
+        .await?;
     let connecting = Session::connect(Box::pin(Attached::new(attached)), Box::new(container));
-    let session = tokio::time::timeout(HELLO, connecting).await.map_err(|_| EngineError::Timeout {
-        what: "wait for the helper's agent".to_owned(),
-        seconds: HELLO.as_secs(),
-    })??;
+    let session = tokio::time::timeout(HELLO, connecting)
+        .await
+        .map_err(|_| EngineError::Timeout {
+            what: "wait for the helper's agent".to_owned(),
+            seconds: HELLO.as_secs(),
+        })??;
     if session.hello().roots.len() == plan.mounts.len() {
         Ok(session)
     } else {
@@ -123,7 +146,10 @@ pub(super) async fn start(daemon: &RestDaemon, plan: &Plan<'_>) -> Result<Sessio
 
 /// Docker makes a volume that a container names and that is gone; such ones are removed again.
 async fn refuse_ghosts(daemon: &RestDaemon, plan: &Plan<'_>, container: &Container) -> Result<(), EngineError> {
-    let by_name = plan.mounts.iter().any(|mounting| matches!(mounting, Mounting::Volume(_)));
+    let by_name = plan
+        .mounts
+        .iter()
+        .any(|mounting| matches!(mounting, Mounting::Volume(_)));
     if plan.flavour != Flavour::Docker || !by_name {
         return Ok(());
     }
@@ -148,9 +174,11 @@ pub(super) fn gone(names: &[String]) -> EngineError {
 
 fn from_bollard(what: &str, error: bollard::errors::Error) -> EngineError {
     match error {
-        bollard::errors::Error::DockerResponseServerError { status_code, message } => {
-            EngineError::Status { what: what.to_owned(), status: status_code, message }
-        }
+        bollard::errors::Error::DockerResponseServerError { status_code, message } => EngineError::Status {
+            what: what.to_owned(),
+            status: status_code,
+            message,
+        },
         error => EngineError::SessionLost(format!("{what}: {error}")),
     }
 }

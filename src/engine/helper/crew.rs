@@ -1,8 +1,8 @@
 //! What the helpers of one engine share: the image's name, the guard, and how many are being removed.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OnceCell, watch};
 
@@ -18,6 +18,9 @@ use crate::engine::rest::RestDaemon;
 /// How long to wait for removals.
 const SETTLE: Duration = Duration::from_secs(10);
 
+/// How long it is believed that no helper can run: to find it out again takes seconds.
+const REFUSED: Duration = Duration::from_secs(30);
+
 /// The helpers of one engine, as a whole. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Crew {
@@ -32,6 +35,8 @@ struct Inner {
     image: Mutex<Option<String>>,
     removing: watch::Sender<usize>,
     marks: AtomicU64,
+    /// When and why no helper could run.
+    refused: StdMutex<Option<(Instant, String)>>,
 }
 
 /// A removal under way; over when dropped.
@@ -47,7 +52,10 @@ impl Drop for Removal {
 impl Crew {
     /// No helpers yet.
     pub(crate) fn new(endpoint: String, session: &str) -> Self {
-        let owner = Owner { session: session.to_owned(), client: client_process::own() };
+        let owner = Owner {
+            session: session.to_owned(),
+            client: client_process::own(),
+        };
         let inner = Inner {
             owner,
             guard: Guard::new(endpoint, session.to_owned()),
@@ -55,6 +63,7 @@ impl Crew {
             image: Mutex::default(),
             removing: watch::Sender::new(0),
             marks: AtomicU64::new(0),
+            refused: StdMutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -93,6 +102,19 @@ impl Crew {
     /// Forgets the image: somebody removed it.
     pub(super) async fn forget_image(&self) {
         *self.inner.image.lock().await = None;
+    }
+
+    /// Why no helper could run a moment ago.
+    pub(super) fn refused(&self) -> Option<String> {
+        let refused = self.inner.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = refused.as_ref().filter(|(at, _)| at.elapsed() < REFUSED);
+        recent.map(|(_, why)| why.clone())
+    }
+
+    /// Remembers why no helper can run.
+    pub(super) fn refuse(&self, why: &str) {
+        let mut refused = self.inner.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        *refused = Some((Instant::now(), why.to_owned()));
     }
 
     /// Counts a removal that starts now.

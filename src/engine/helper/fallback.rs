@@ -30,7 +30,9 @@ pub(super) async fn open(about: &About, targets: &[Target], why: &str) -> Result
     if let Some(Err(reason)) = found.first()
         && found.iter().all(Result::is_err)
     {
-        return Err(EngineError::NoHelper { reason: refusal(reason) });
+        return Err(EngineError::NoHelper {
+            reason: refusal(reason),
+        });
     }
     let paths: Vec<&String> = found.iter().flatten().collect();
     let session = local::in_process(serving(paths)).await?;
@@ -45,7 +47,11 @@ pub(super) async fn open(about: &About, targets: &[Target], why: &str) -> Result
             },
         })
         .collect();
-    Ok(Opened { session, roots, source: Source::Local })
+    Ok(Opened {
+        session,
+        roots,
+        source: Source::Local,
+    })
 }
 
 /// The path on this host that holds a target's contents, when this user can read it.
@@ -54,7 +60,10 @@ fn readable(about: &About, target: &Target) -> Result<String, String> {
         return Err("paths of another host cannot be read".to_owned());
     }
     let path = match target {
-        Target::Volume { mountpoint: Some(path), .. } | Target::Path(path) => path,
+        Target::Volume {
+            mountpoint: Some(path), ..
+        }
+        | Target::Path(path) => path,
         Target::Volume { mountpoint: None, .. } => {
             return Err("the volume's contents are on this host only while a container mounts it".to_owned());
         }

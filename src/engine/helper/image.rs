@@ -66,7 +66,10 @@ fn no_agent(arch: &str) -> EngineError {
 
 async fn exists(client: &Client, reference: &str) -> Result<bool, EngineError> {
     let path = format!("/images/{reference}/json");
-    match client.get_bytes("look for the agent's image", &path, client::SHORT).await {
+    match client
+        .get_bytes("look for the agent's image", &path, client::SHORT)
+        .await
+    {
         Ok(_) => Ok(true),
         Err(EngineError::Status { status: 404, .. }) => Ok(false),
         Err(error) => Err(error),
@@ -80,10 +83,16 @@ async fn load(client: &Client, archive: Bytes) -> Result<(), EngineError> {
         io::Result::Ok(archive.slice(at..end))
     });
     let payload = Payload::Tar(stream::iter(pieces).boxed());
-    let answer = client.request(what, Method::POST, "/images/load?quiet=1", payload, LOAD).await?;
+    let answer = client
+        .request(what, Method::POST, "/images/load?quiet=1", payload, LOAD)
+        .await?;
     let said = client::read_body(what, answer.into_body(), MAX_ANSWER, LOAD).await?;
     match load_error(&said) {
-        Some(message) => Err(EngineError::Status { what: what.to_owned(), status: 200, message }),
+        Some(message) => Err(EngineError::Status {
+            what: what.to_owned(),
+            status: 200,
+            message,
+        }),
         None => Ok(()),
     }
 }
@@ -95,7 +104,9 @@ fn load_error(said: &[u8]) -> Option<String> {
         error: Option<String>,
     }
     let lines = said.split(|&byte| byte == b'\n');
-    lines.filter_map(|line| serde_json::from_slice::<Line>(line).ok()).find_map(|line| line.error)
+    lines
+        .filter_map(|line| serde_json::from_slice::<Line>(line).ok())
+        .find_map(|line| line.error)
 }
 
 /// An image of one layer with one file, in the format of `docker save`.
@@ -151,9 +162,11 @@ fn append_file(tar: &mut Vec<u8>, name: &str, mode: u32, contents: &[u8]) -> Res
         (257, "ustar\u{0}00".to_owned()),
     ];
     for (at, text) in fields {
-        let field = header.get_mut(at..at + text.len()).ok_or_else(|| EngineError::NoHelper {
-            reason: format!("cannot pack the agent's image: the name {name} is too long"),
-        })?;
+        let field = header
+            .get_mut(at..at + text.len())
+            .ok_or_else(|| EngineError::NoHelper {
+                reason: format!("cannot pack the agent's image: the name {name} is too long"),
+            })?;
         field.copy_from_slice(text.as_bytes());
     }
     let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
@@ -173,17 +186,28 @@ mod tests {
     use super::*;
     use std::process::Command;
 
-    const AGENT: Embedded = Embedded { bytes: b"\x7fELF and so on", hash: "0123456789abcdef" };
+    const AGENT: Embedded = Embedded {
+        bytes: b"\x7fELF and so on",
+        hash: "0123456789abcdef",
+    };
 
     #[test]
     fn the_archive_is_deterministic_and_a_tar_that_others_read() {
         let archive = docker_archive(&AGENT, "x86_64", "localhost/vole-agent:1").unwrap();
-        assert_eq!(archive, docker_archive(&AGENT, "x86_64", "localhost/vole-agent:1").unwrap());
+        assert_eq!(
+            archive,
+            docker_archive(&AGENT, "x86_64", "localhost/vole-agent:1").unwrap()
+        );
         let dir = tempfile::tempdir().unwrap();
         let unpack = |bytes: &[u8]| {
             let file = dir.path().join("in.tar");
             std::fs::write(&file, bytes).unwrap();
-            let status = Command::new("tar").arg("-xf").arg(&file).current_dir(dir.path()).status().unwrap();
+            let status = Command::new("tar")
+                .arg("-xf")
+                .arg(&file)
+                .current_dir(dir.path())
+                .status()
+                .unwrap();
             assert!(status.success());
         };
         unpack(&archive);
@@ -209,6 +233,9 @@ mod tests {
     #[test]
     fn a_missing_architecture_says_what_to_do() {
         let said = no_agent("riscv64").to_string();
-        assert!(said.contains("VOLE_AGENT_RISCV64=") && said.contains("riscv64-unknown-linux-musl"), "{said}");
+        assert!(
+            said.contains("VOLE_AGENT_RISCV64=") && said.contains("riscv64-unknown-linux-musl"),
+            "{said}"
+        );
     }
 }

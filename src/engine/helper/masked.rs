@@ -61,15 +61,24 @@ pub async fn masked(
     let inspected: Inspected = daemon.client.get_json("a container's details", &path, SHORT).await?;
     let path = format!("/images/{}/json", encode(&inspected.image));
     let image: Image = daemon.client.get_json("an image's details", &path, SHORT).await?;
-    let declared: BTreeSet<String> =
-        image.config.and_then(|config| config.volumes).into_iter().flatten().map(|(path, _)| path).collect();
+    let declared: BTreeSet<String> = image
+        .config
+        .and_then(|config| config.volumes)
+        .into_iter()
+        .flatten()
+        .map(|(path, _)| path)
+        .collect();
     let flavour = daemon.crew.about(daemon).await?.flavour;
     let labels = daemon.crew.owner().labels("masked");
     let made = container::create(daemon, document(flavour, &inspected.image, &declared, labels)).await;
     let made = made.map_err(|error| no_helper(&error).map_or(error, forbidden))?;
     let path = format!("/containers/{}/archive?path={}", encode(&made.id), encode(destination));
     let what = "read the image's contents";
-    let answer = match daemon.client.request(what, Method::GET, &path, Payload::None, LISTS).await {
+    let answer = match daemon
+        .client
+        .request(what, Method::GET, &path, Payload::None, LISTS)
+        .await
+    {
         Ok(answer) => answer,
         Err(EngineError::Status { status: 404, .. }) => return Ok(Masked::default()),
         Err(error) => return Err(error),
@@ -78,10 +87,16 @@ pub async fn masked(
     let mut names = TarNames::new(limit);
     let reading = async {
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| EngineError::Garbage { what: what.to_owned(), cause: error.to_string() })?;
+            let frame = frame.map_err(|error| EngineError::Garbage {
+                what: what.to_owned(),
+                cause: error.to_string(),
+            })?;
             let Some(data) = frame.data_ref() else { continue };
             let going_on = names.feed(data);
-            if !going_on.map_err(|cause| EngineError::Garbage { what: what.to_owned(), cause })? {
+            if !going_on.map_err(|cause| EngineError::Garbage {
+                what: what.to_owned(),
+                cause,
+            })? {
                 break;
             }
         }
@@ -93,13 +108,20 @@ pub async fn masked(
         Err(_) => false,
     };
     let (names, more) = names.finish();
-    Ok(Masked { names, more: more || !in_time, exists: true })
+    Ok(Masked {
+        names,
+        more: more || !in_time,
+        exists: true,
+    })
 }
 
 /// A container that is never started. Where the image declares volumes something else is mounted, so that the engine
 /// makes none for them.
 fn document(flavour: Flavour, image: &str, declared: &BTreeSet<String>, labels: Value) -> Value {
-    let mounts: Vec<Value> = declared.iter().map(|path| json!({"Type": "tmpfs", "Target": path})).collect();
+    let mounts: Vec<Value> = declared
+        .iter()
+        .map(|path| json!({"Type": "tmpfs", "Target": path}))
+        .collect();
     json!({
         "Image": image,
         "Entrypoint": ["/nothing"],

@@ -36,13 +36,21 @@ const FEW: usize = 8;
 /// When the engine cannot be reached or its answers make no sense. What cannot be mounted is a root's error instead.
 pub async fn open(daemon: &RestDaemon, spec: OpenSpec) -> Result<Opened, EngineError> {
     let about = daemon.crew.about(daemon).await?.clone();
-    let why = if daemon.no_helper {
-        "--no-helper forbids it".to_owned()
-    } else {
-        match in_container(daemon, &about, &spec).await {
+    let why = match daemon.crew.refused() {
+        _ if daemon.no_helper => "--no-helper forbids it".to_owned(),
+        Some(why) => why,
+        None => match in_container(daemon, &about, &spec).await {
             Ok(opened) => return Ok(opened),
-            Err(error) => no_helper(&error).ok_or(error)?,
-        }
+            Err(error) => {
+                // One that was killed says nothing about the next.
+                let lasts = !matches!(error, EngineError::SessionLost(_));
+                let why = no_helper(&error).ok_or(error)?;
+                if lasts {
+                    daemon.crew.refuse(&why);
+                }
+                why
+            }
+        },
     };
     fallback::open(&about, &spec.targets, &why).await
 }
@@ -51,9 +59,13 @@ pub async fn open(daemon: &RestDaemon, spec: OpenSpec) -> Result<Opened, EngineE
 fn no_helper(error: &EngineError) -> Option<String> {
     match error {
         EngineError::NoHelper { reason } => Some(reason.clone()),
-        EngineError::Status { status: 401 | 403 | 405, message, .. } => {
-            Some(format!("the engine, or a proxy before it, forbids making one ({message})"))
-        }
+        EngineError::Status {
+            status: 401 | 403 | 405,
+            message,
+            ..
+        } => Some(format!(
+            "the engine, or a proxy before it, forbids making one ({message})"
+        )),
         EngineError::Status { message, .. } if is_full(message) => {
             Some(format!("the engine's disk is full ({message})"))
         }
@@ -88,7 +100,12 @@ async fn in_container(daemon: &RestDaemon, about: &About, spec: &OpenSpec) -> Re
             Err(why) => roots.push(Err(why)),
         }
     }
-    let starter = Starter { daemon, flavour: about.flavour, arch: &about.arch, purpose: spec.purpose };
+    let starter = Starter {
+        daemon,
+        flavour: about.flavour,
+        arch: &about.arch,
+        purpose: spec.purpose,
+    };
     let started = match mounts.is_empty() {
         true => None,
         false => Some(starter.start(&mounts).await?),
@@ -103,7 +120,11 @@ async fn in_container(daemon: &RestDaemon, about: &About, spec: &OpenSpec) -> Re
         Some(session) => session,
         None => local::in_process(fallback::serving(Vec::<String>::new())).await?,
     };
-    Ok(Opened { session, roots, source: Source::Agent })
+    Ok(Opened {
+        session,
+        roots,
+        source: Source::Agent,
+    })
 }
 
 /// How a target gets into a helper; an error for what is never mounted.
@@ -115,7 +136,11 @@ fn mounting(about: &About, target: &Target) -> Result<Mounting, String> {
             _ => Mounting::Volume(name.clone()),
         }),
         Target::Path(path) => {
-            let kind = if about.same_host { classify_host_path(Path::new(path)) } else { HostKind::Unknown };
+            let kind = if about.same_host {
+                classify_host_path(Path::new(path))
+            } else {
+                HostKind::Unknown
+            };
             match kind {
                 HostKind::Socket => Err("a socket is never mounted".to_owned()),
                 HostKind::Device => Err("a device is never mounted".to_owned()),
@@ -126,16 +151,21 @@ fn mounting(about: &About, target: &Target) -> Result<Mounting, String> {
                 }
             }
         }
-        Target::InContainer { container, destination } => {
-            Ok(Mounting::InContainer { container: container.clone(), destination: destination.clone() })
-        }
+        Target::InContainer { container, destination } => Ok(Mounting::InContainer {
+            container: container.clone(),
+            destination: destination.clone(),
+        }),
     }
 }
 
 /// Whether the engine has a volume. To name one that is gone would make the engine make it anew.
 async fn exists(daemon: &RestDaemon, name: &str) -> Result<bool, EngineError> {
     let path = format!("/volumes/{}", super::client::encode(name));
-    match daemon.client.get_bytes("look for a volume", &path, super::client::LISTS).await {
+    match daemon
+        .client
+        .get_bytes("look for a volume", &path, super::client::LISTS)
+        .await
+    {
         Ok(_) => Ok(true),
         Err(EngineError::Status { status: 404, .. }) => Ok(false),
         Err(error) => Err(error),

@@ -77,7 +77,12 @@ fn root(index: usize, mounting: &Mounting) -> String {
 
 /// The document that makes the helper.
 pub(super) fn document(plan: &Plan<'_>) -> Value {
-    let roots: Vec<String> = plan.mounts.iter().enumerate().map(|(n, mounting)| root(n, mounting)).collect();
+    let roots: Vec<String> = plan
+        .mounts
+        .iter()
+        .enumerate()
+        .map(|(n, mounting)| root(n, mounting))
+        .collect();
     json!({
         "Image": plan.image,
         "Entrypoint": [AGENT_PATH],
@@ -112,7 +117,9 @@ fn host_config(plan: &Plan<'_>) -> Value {
         "LogConfig": {"Type": "none", "Config": {}},
     });
     let mounts = plan.mounts.iter().enumerate();
-    config["Mounts"] = mounts.filter_map(|(index, mounting)| mount(index, mounting, plan)).collect();
+    config["Mounts"] = mounts
+        .filter_map(|(index, mounting)| mount(index, mounting, plan))
+        .collect();
     if let Some(Mounting::InContainer { container, .. }) = plan.mounts.first() {
         config["PidMode"] = format!("container:{container}").into();
         config["CapAdd"] = json!(["DAC_READ_SEARCH", "SYS_PTRACE"]);
@@ -158,9 +165,19 @@ mod tests {
     use super::*;
 
     fn made(flavour: Flavour, mounts: &[Mounting]) -> Value {
-        let owner = Owner { session: "s1".into(), client: "c1".into() };
+        let owner = Owner {
+            session: "s1".into(),
+            client: "c1".into(),
+        };
         let purpose = Purpose::Measure;
-        document(&Plan { image: "i", flavour, mounts, purpose, owner: &owner, ghost: "s1-1" })
+        document(&Plan {
+            image: "i",
+            flavour,
+            mounts,
+            purpose,
+            owner: &owner,
+            ghost: "s1-1",
+        })
     }
 
     #[test]
@@ -189,7 +206,12 @@ mod tests {
             assert_eq!(config["NetworkMode"], "none");
             assert_eq!(config["ReadonlyRootfs"], true);
             assert_eq!(config["LogConfig"]["Type"], "none");
-            assert!(config["SecurityOpt"].as_array().unwrap().contains(&json!("no-new-privileges")));
+            assert!(
+                config["SecurityOpt"]
+                    .as_array()
+                    .unwrap()
+                    .contains(&json!("no-new-privileges"))
+            );
             assert!(config["PidMode"].is_null());
             assert_eq!(made["Labels"][labels::HELPER], "s1");
             assert_eq!(made["StdinOnce"], true);
@@ -201,14 +223,20 @@ mod tests {
         let volume = [Mounting::Volume("v".into())];
         let docker = made(Flavour::Docker, &volume);
         assert_eq!(docker["HostConfig"]["AutoRemove"], true);
-        assert_eq!(docker["HostConfig"]["Mounts"][0]["VolumeOptions"]["Labels"][labels::GHOST], "s1-1");
+        assert_eq!(
+            docker["HostConfig"]["Mounts"][0]["VolumeOptions"]["Labels"][labels::GHOST],
+            "s1-1"
+        );
         let podman = made(Flavour::Podman, &volume);
         assert_eq!(podman["HostConfig"]["AutoRemove"], false);
     }
 
     #[test]
     fn a_containers_memory_is_reached_through_its_processes() {
-        let mounts = [Mounting::InContainer { container: "abc".into(), destination: "/run".into() }];
+        let mounts = [Mounting::InContainer {
+            container: "abc".into(),
+            destination: "/run".into(),
+        }];
         let made = made(Flavour::Docker, &mounts);
         assert_eq!(made["Cmd"], json!(["/proc/1/root/run"]));
         assert_eq!(made["HostConfig"]["PidMode"], "container:abc");

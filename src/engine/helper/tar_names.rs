@@ -32,7 +32,14 @@ impl TarNames {
     /// Nothing read yet; keeps at most `limit` names.
     pub(super) fn new(limit: usize) -> Self {
         let (buffer, names) = (Vec::new(), BTreeSet::new());
-        Self { buffer, expect: Expect::Header, long_name: None, names, limit, more: false }
+        Self {
+            buffer,
+            expect: Expect::Header,
+            long_name: None,
+            names,
+            limit,
+            more: false,
+        }
     }
 
     /// Takes the next bytes; whether more are wanted.
@@ -94,14 +101,20 @@ impl TarNames {
             return Ok(false);
         }
         let size = number(&block[124..136]).ok_or("an entry has no size")?;
-        let padded = size.checked_next_multiple_of(BLOCK as u64).ok_or("an entry is larger than anything")?;
+        let padded = size
+            .checked_next_multiple_of(BLOCK as u64)
+            .ok_or("an entry is larger than anything")?;
         let kind = block[156];
         match kind {
             b'x' | b'L' if size <= MAX_EXTENSION => {
                 let (length, padded) = (size as usize, padded as usize);
                 self.expect = match padded {
                     0 => Expect::Header,
-                    _ => Expect::Extension { pax: kind == b'x', length, padded },
+                    _ => Expect::Extension {
+                        pax: kind == b'x',
+                        length,
+                        padded,
+                    },
                 };
                 return Ok(true);
             }
@@ -124,7 +137,9 @@ impl TarNames {
 
     /// Notes the first level of an entry's path; whether there is room for more.
     fn note(&mut self, path: &[u8], is_dir: bool) -> bool {
-        let mut parts = path.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".");
+        let mut parts = path
+            .split(|&byte| byte == b'/')
+            .filter(|part| !part.is_empty() && *part != b".");
         let top = parts.next();
         let name = match (parts.next(), top) {
             (Some(name), _) => name,
@@ -155,8 +170,16 @@ fn until_nul(text: &[u8]) -> &[u8] {
 /// The name in a header: prefix and name for ustar.
 fn short_name(block: &[u8]) -> Vec<u8> {
     let name = until_nul(&block[..100]);
-    let prefix = if &block[257..263] == b"ustar\0" { until_nul(&block[345..500]) } else { &[] };
-    if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() }
+    let prefix = if &block[257..263] == b"ustar\0" {
+        until_nul(&block[345..500])
+    } else {
+        &[]
+    };
+    if prefix.is_empty() {
+        name.to_vec()
+    } else {
+        [prefix, b"/", name].concat()
+    }
 }
 
 /// A number in octal, or in base 256 when its first bit says so.
@@ -164,10 +187,16 @@ fn number(field: &[u8]) -> Option<u64> {
     if field[0] & 0x80 != 0 {
         let (first, rest) = field.split_first()?;
         let start = u64::from(first & 0x7f);
-        return rest.iter().try_fold(start, |sum, &byte| sum.checked_mul(256)?.checked_add(u64::from(byte)));
+        return rest
+            .iter()
+            .try_fold(start, |sum, &byte| sum.checked_mul(256)?.checked_add(u64::from(byte)));
     }
     let text = std::str::from_utf8(until_nul(field)).ok()?.trim();
-    if text.is_empty() { Some(0) } else { u64::from_str_radix(text, 8).ok() }
+    if text.is_empty() {
+        Some(0)
+    } else {
+        u64::from_str_radix(text, 8).ok()
+    }
 }
 
 /// The path in an extended header (`LENGTH path=VALUE\n`…).
@@ -196,7 +225,11 @@ mod tests {
         std::fs::write(top.join("a file"), [1; 513]).unwrap();
         std::fs::write(top.join("L".repeat(200)), "").unwrap();
         std::os::unix::fs::symlink("a file", top.join("link")).unwrap();
-        let made = Command::new("tar").args(["--sort=name", "-cf", "-", "-C"]).arg(dir.path()).arg("data").output();
+        let made = Command::new("tar")
+            .args(["--sort=name", "-cf", "-", "-C"])
+            .arg(dir.path())
+            .arg("data")
+            .output();
         made.unwrap().stdout
     }
 
