@@ -34,6 +34,8 @@ pub enum EngineEffect {
     Load(Depth),
     /// Listen to events.
     Watch,
+    /// Try now what would be tried later: the engine went away, or told no events.
+    Retry,
     /// Read the sizes kept from earlier starts.
     ReadSizes(Arc<Inventory>),
     /// Keep sizes for later starts.

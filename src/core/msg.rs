@@ -100,6 +100,8 @@ pub enum WatchNews {
     Live,
     /// Something changed: list again.
     Changed,
+    /// The engine answers but tells no events; why.
+    Refused(String),
     /// The engine went away.
     Lost {
         /// Why.

@@ -158,6 +158,8 @@ pub enum Link {
     Live,
     /// It answers; its events are not heard yet.
     Connecting,
+    /// It answers but tells no events: the list is as old as the last refresh. Why.
+    Deaf(String),
     /// It went away.
     Lost {
         /// Why.

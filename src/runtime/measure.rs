@@ -1,16 +1,29 @@
 //! Runs measurements as jobs and keeps their sizes, for the loop. Knows the operation's messages, not its work.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::mail::Mail;
-use crate::core::jobs::JobEnd;
-use crate::core::msg::EngineMsg;
+use crate::core::figures;
+use crate::core::jobs::{JobEnd, Progress};
+use crate::core::msg::{EngineMsg, Notice};
 use crate::engine::Engine;
+use crate::engine::contexts::Environment;
 use crate::model::size::Measured;
-use crate::model::{JobId, Mount, MountId};
+use crate::model::{JobId, Mount, MountId, Size};
 use crate::ops::list::Inventory;
+use crate::ops::size::{self, Outcome, SizeNews, Subject};
+use crate::ops::sizes::SizeCache;
+
+/// Sizes reach the screen at most once in this time.
+const PACE: Duration = Duration::from_millis(100);
+/// Batches of news that may wait.
+const QUEUE: usize = 64;
 
 /// Measures mounts; sizes and progress go to the loop at most ten times a second.
 pub(super) async fn run(
@@ -21,14 +34,119 @@ pub(super) async fn run(
     mail: Mail,
     cancel: CancellationToken,
 ) {
-    let _ = (engine, mounts, asked, cancel);
-    mail.ended(job, JobEnd::Failed("not there yet".to_owned())).await;
+    let total = mounts.len() as u64;
+    let subjects = mounts.into_iter().map(|mount| Subject::whole(mount, asked)).collect();
+    let (to, news) = mpsc::channel(QUEUE);
+    let measuring = size::run(&engine, subjects, 0, to, cancel);
+    let telling = Telling {
+        job,
+        mail: &mail,
+        news,
+        fresh: HashMap::new(),
+        known: HashMap::new(),
+        total,
+    };
+    let (outcome, bytes) = tokio::join!(measuring, telling.run());
+    mail.ended(job, end(outcome, bytes)).await;
+}
+
+fn end(outcome: Outcome, bytes: u64) -> JobEnd {
+    let measured = format!(
+        "{} in {}",
+        figures::bytes(bytes),
+        figures::counted(outcome.measured as u64, "mount")
+    );
+    match outcome {
+        Outcome { cancelled: true, .. } => JobEnd::Cancelled,
+        Outcome {
+            failed: 0, skipped: 0, ..
+        } => JobEnd::Done(measured),
+        Outcome {
+            measured: 0, failed, ..
+        } if failed > 0 => JobEnd::Failed(format!("{failed} could not be measured; details say why")),
+        Outcome { failed, skipped, .. } => JobEnd::Partial(format!(
+            "{measured}; {failed} failed, {skipped} left out; details say why"
+        )),
+    }
+}
+
+/// Folds news into the latest size of each mount and passes it on in batches.
+struct Telling<'a> {
+    job: JobId,
+    mail: &'a Mail,
+    news: mpsc::Receiver<Vec<SizeNews>>,
+    fresh: HashMap<MountId, Size>,
+    /// Bytes, and whether that is the last word.
+    known: HashMap<MountId, (u64, bool)>,
+    total: u64,
+}
+
+impl Telling<'_> {
+    /// Returns the bytes of all mounts.
+    async fn run(mut self) -> u64 {
+        let mut due = Instant::now();
+        loop {
+            tokio::select! {
+                batch = self.news.recv() => match batch {
+                    Some(batch) => batch.into_iter().for_each(|news| self.take(news)),
+                    None => break,
+                },
+                () = tokio::time::sleep_until(due), if !self.fresh.is_empty() => {
+                    self.tell().await;
+                    due = Instant::now() + PACE;
+                }
+            }
+        }
+        self.tell().await;
+        self.bytes()
+    }
+
+    fn take(&mut self, news: SizeNews) {
+        let last = !matches!(news.size, Size::Measuring { .. });
+        self.known
+            .insert(news.id.clone(), (news.size.known_bytes().unwrap_or(0), last));
+        self.fresh.insert(news.id, news.size);
+    }
+
+    fn bytes(&self) -> u64 {
+        self.known
+            .values()
+            .map(|(bytes, _)| bytes)
+            .fold(0, |sum, bytes| sum.saturating_add(*bytes))
+    }
+
+    async fn tell(&mut self) {
+        let progress = Progress {
+            bytes: self.bytes(),
+            items: self.known.values().filter(|(_, last)| *last).count() as u64,
+            items_total: Some(self.total),
+            ..Progress::default()
+        };
+        let sizes = self.fresh.drain().collect();
+        // A loop that has ended cancels the measurement; nothing is to be done about it here.
+        let _listened = self.mail.engine(EngineMsg::Sizes(self.job, sizes)).await;
+        let _listened = self.mail.progress(self.job, progress).await;
+    }
 }
 
 /// Reads the sizes of earlier starts.
 pub(super) async fn read_sizes(engine: Engine, inventory: Arc<Inventory>, mail: Mail) {
-    let _ = (engine, inventory);
-    mail.engine(EngineMsg::Cached(Vec::new())).await;
+    let read = tokio::task::spawn_blocking(move || {
+        let cache = SizeCache::open(&engine.id, &Environment::of_process());
+        let known = |mount: &Mount| Some((mount.id.clone(), cache.get(mount)?.clone()));
+        inventory.mounts.iter().filter_map(known).collect()
+    });
+    let sizes = match read.await {
+        Ok(sizes) => sizes,
+        Err(error) => {
+            mail.notice(Notice::warning(format!(
+                "the sizes of earlier starts could not be read: {error}"
+            )))
+            .await;
+            Vec::new()
+        }
+    };
+    mail.engine(EngineMsg::Cached(sizes)).await;
 }
 
 /// Keeps sizes for later starts.
@@ -38,5 +156,24 @@ pub(super) async fn write_sizes(
     sizes: Vec<(MountId, Measured)>,
     mail: Mail,
 ) {
-    let _ = (engine, inventory, sizes, mail);
+    let written = tokio::task::spawn_blocking(move || {
+        let mut cache = SizeCache::open(&engine.id, &Environment::of_process());
+        let mounts: HashMap<&MountId, &Mount> = inventory.mounts.iter().map(|mount| (&mount.id, mount)).collect();
+        for (id, size) in sizes {
+            if let Some(mount) = mounts.get(&id) {
+                cache.put(mount, size);
+            }
+        }
+        cache.prune(&inventory);
+        cache.save()
+    });
+    let error = match written.await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    mail.notice(Notice::warning(format!(
+        "sizes could not be kept for the next start: {error}"
+    )))
+    .await;
 }

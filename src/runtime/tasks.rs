@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,6 +27,8 @@ const MASKED_NAMES: usize = 200;
 struct Running {
     engine: Engine,
     browser: Browser,
+    /// Ends the pause before the next try to reach it.
+    retry: Arc<Notify>,
 }
 
 /// All tasks.
@@ -75,6 +77,7 @@ impl Tasks {
             Running {
                 engine,
                 browser: Browser::default(),
+                retry: Arc::new(Notify::new()),
             },
         );
         connected
@@ -95,7 +98,19 @@ impl Tasks {
         };
         match effect {
             EngineEffect::Load(depth) => self.spawn(load(engine, depth, mail)),
-            EngineEffect::Watch => self.spawn(watching::watch(engine, mail)),
+            EngineEffect::Watch => {
+                let retry = self
+                    .engines
+                    .get(&id)
+                    .map(|running| Arc::clone(&running.retry))
+                    .unwrap_or_default();
+                self.spawn(watching::watch(engine, retry, mail));
+            }
+            EngineEffect::Retry => {
+                if let Some(running) = self.engines.get(&id) {
+                    running.retry.notify_one();
+                }
+            }
             EngineEffect::ReadSizes(inventory) => self.spawn(measure::read_sizes(engine, inventory, mail)),
             EngineEffect::WriteSizes(inventory, sizes) => {
                 self.spawn(measure::write_sizes(engine, inventory, sizes, mail));

@@ -1,11 +1,33 @@
 //! Hears an engine's events for the loop. Knows when to list again, not what changed.
 
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+use tokio::sync::Notify;
+
 use super::mail::Mail;
 use crate::core::msg::{EngineMsg, WatchNews};
 use crate::engine::Engine;
+use crate::engine::watch::{self, Watch};
 
-/// Reports the event stream's state and changes until the loop ends.
-pub(super) async fn watch(engine: Engine, mail: Mail) {
-    let _ = engine;
-    mail.engine(EngineMsg::Watch(WatchNews::Live)).await;
+/// Reports the event stream's state and changes until the loop ends. `retry` ends a pause before the next try.
+pub(super) async fn watch(engine: Engine, retry: Arc<Notify>, mail: Mail) {
+    let mut told = watch::watch(Arc::clone(&engine.daemon), retry);
+    while let Some(told) = told.recv().await {
+        let news = match told {
+            Watch::Connected | Watch::Reconnected => WatchNews::Live,
+            Watch::Changed(_) => WatchNews::Changed,
+            Watch::Refused(error) => WatchNews::Refused(error.to_string()),
+            Watch::Lost { error, retry_in } => {
+                let retry_at = OffsetDateTime::now_utc() + retry_in;
+                WatchNews::Lost {
+                    error: error.to_string(),
+                    retry_at,
+                }
+            }
+        };
+        if !mail.engine(EngineMsg::Watch(news)).await {
+            return;
+        }
+    }
 }

@@ -70,6 +70,10 @@ fn link(engine: &EngineState, state: &State, theme: &Theme) -> (String, Style) {
         }
         Link::Live => ("live".to_owned(), theme.good),
         Link::Connecting => ("connecting".to_owned(), theme.dim),
+        Link::Deaf(why) => (
+            format!("no events, R refreshes ({})", text::printable_str(why)),
+            theme.warning,
+        ),
         Link::Lost { error, retry_at } => {
             let seconds = (*retry_at - state.now).whole_seconds().max(0).unsigned_abs();
             let when = if seconds == 0 {

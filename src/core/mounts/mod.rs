@@ -114,9 +114,11 @@ impl Mounts {
                 continue;
             };
             let before = size.measured().cloned();
-            *size = match new {
-                Size::Measuring { so_far, before: None } => Size::Measuring { so_far, before },
-                new => new,
+            *size = match (new, before) {
+                (Size::Measuring { so_far, before: None }, before) => Size::Measuring { so_far, before },
+                // Left out this time (cancelled, say): what was known stays known.
+                (Size::Unknown(_), Some(before)) => Size::Measured(before),
+                (new, _) => new,
             };
         }
         if self.arranged.is_none_or(|then| now - then >= SETTLE) {

@@ -117,6 +117,7 @@ fn watch(id: &EngineId, engine: &mut EngineState, news: WatchNews, effects: &mut
         WatchNews::Changed => {
             load(id, engine, effects);
         }
+        WatchNews::Refused(why) => engine.link = Link::Deaf(why),
         WatchNews::Lost { error, retry_at } => engine.link = Link::Lost { error, retry_at },
     }
 }
