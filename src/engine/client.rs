@@ -329,3 +329,7 @@ pub fn encode(text: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::accounts;
@@ -15,6 +16,13 @@ use super::accounts;
 pub const CONNECT: Duration = Duration::from_secs(5);
 /// The pause before another try at a socket whose queue is full.
 const QUEUE_FULL: Duration = Duration::from_millis(20);
+
+/// When the kernel starts to probe a silent TCP connection.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
+/// The pause between probes.
+const PROBE_EVERY: Duration = Duration::from_secs(10);
+/// Probes without an answer after which the connection is dead.
+const PROBES: u32 = 3;
 
 /// An address that this version can speak to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -162,6 +170,7 @@ impl Endpoint {
             Self::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
+                keep_alive(&stream)?;
                 Ok(Stream::Tcp(stream))
             }
         }
@@ -182,6 +191,15 @@ impl Endpoint {
             _ => error.to_string(),
         }
     }
+}
+
+/// Lets the kernel notice a host that vanished: an event stream is silent for days, and no timer of ours watches it.
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, PROBE_AFTER)?;
+    sockopt::set_tcp_keepintvl(stream, PROBE_EVERY)?;
+    sockopt::set_tcp_keepcnt(stream, PROBES)?;
+    Ok(())
 }
 
 /// Says who may use a socket that refused this user.
