@@ -1,5 +1,6 @@
 //! vole, the VOLume Explorer.
 
+pub mod cli;
 pub mod config;
 pub mod core;
 pub mod demo;

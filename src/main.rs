@@ -1,3 +1,7 @@
 //! The `vole` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vole::cli::main(std::env::args_os())
+}

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 pub use paths::{PathFact, PathFacts, PathKind, normalise};
 
 use crate::engine::daemon::{ContainerDetail, ContainerRow, MountPoint, VolumeList};
-use crate::model::{Attachment, ContainerState, Mount};
+use crate::model::{Attachment, ContainerState, Mount, MountKind};
 
 /// What the engine and its host answered, all of one moment.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +51,16 @@ pub fn build(evidence: Evidence<'_>) -> Built {
     built.mounts.extend(tmpfs::build(&uses));
     built.mounts.extend(binds::images(&uses));
     built
+}
+
+/// The row of a host path that no container needs to bind, for an operator who names it.
+pub fn host_path(path: &str, paths: &PathFacts) -> Mount {
+    let source = normalise(path);
+    Mount {
+        reason: "no container binds it".to_owned(),
+        host_path: Some(source.clone()),
+        ..binds::row(MountKind::Bind, "bind", &source, &[], scan::bind(&source, paths))
+    }
 }
 
 /// One container's use of something.

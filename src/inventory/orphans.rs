@@ -127,7 +127,7 @@ impl<'a> Claims<'a> {
         match self.paths.examined {
             Examined::Yes => (Orphan::Yes, "no container refers to it".to_owned()),
             Examined::Remote => {
-                let why = "no container refers to it (paths compared as text: the engine is on another host)";
+                let why = "no container refers to it (paths compared as text)";
                 (Orphan::Yes, why.to_owned())
             }
             Examined::Failed => {

@@ -1,0 +1,230 @@
+//! The arguments, as clap reads them. Says nothing of what a command does.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use super::exit::Exit;
+use super::output::Output;
+use crate::model::MountKind;
+
+/// Explores the mounts of a Docker or Podman engine: volumes, binds, tmpfs, their containers, sizes and contents.
+///
+/// Without a command it opens the screen. A MOUNT is a volume's name, a path of the engine's host (it starts with `/`),
+/// or CONTAINER:/destination for a tmpfs.
+#[derive(Debug, Parser)]
+#[command(name = "vole", version, max_term_width = 100)]
+pub struct Arguments {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// The command; none opens the screen.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Globals {
+    /// The engine's endpoint: unix:///path, tcp://host:port.
+    #[arg(long, global = true, value_name = "URL")]
+    pub host: Option<String>,
+    /// The docker context that names the engine.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Makes every operation that changes a mount, container or volume unavailable. The agent's image and short-lived
+    /// read-only helper containers remain.
+    #[arg(long, global = true)]
+    pub read_only: bool,
+    /// Starts no helper container: sizes come from this host's paths or the engine, contents may be unreachable.
+    #[arg(long, global = true)]
+    pub no_helper: bool,
+    /// Shows a made-up fleet; needs no engine.
+    #[arg(long, global = true)]
+    pub demo: bool,
+    /// Prints one JSON document.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Answers the question of a changing command's plan with yes.
+    #[arg(long, global = true)]
+    pub yes: bool,
+    /// Uses no colours (NO_COLOR does the same).
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Draws with ASCII alone.
+    #[arg(long, global = true)]
+    pub ascii: bool,
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Lists mounts with their containers, project, and whether anything refers to them.
+    Ls(Ls),
+    /// Measures mounts, or directories in them.
+    Du(Du),
+    /// Shows the file systems behind the volumes, and what else the engine keeps.
+    Df,
+    /// Lists a directory of a mount and what is below it.
+    Tree(Tree),
+    /// Prints a file of a mount.
+    Cat(Cat),
+    /// Finds lines in the files of a mount.
+    Grep(Grep),
+    /// Downloads a file or directory of a mount; never overwrites.
+    Get(Get),
+    /// Prints the keys of the screen.
+    Keys(Keys),
+    /// Prints where vole keeps its files and what is configured.
+    Config,
+    /// Prints a completion script.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Options of `ls`.
+#[derive(Debug, Args)]
+pub struct Ls {
+    /// Only volumes that nothing refers to.
+    #[arg(long)]
+    pub orphans: bool,
+    /// Only this kind.
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<KindFilter>,
+    /// Measures sizes too.
+    #[arg(long)]
+    pub sizes: bool,
+}
+
+/// The kinds that `ls` filters by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KindFilter {
+    /// Named, anonymous and cluster volumes.
+    Volume,
+    /// Volumes that somebody named.
+    Named,
+    /// Volumes that nobody named.
+    Anonymous,
+    /// Paths of the host.
+    Bind,
+    /// Memory of a container.
+    Tmpfs,
+    /// Swarm cluster volumes.
+    Cluster,
+    /// Images mounted as file systems.
+    Image,
+}
+
+impl KindFilter {
+    /// Whether a kind passes.
+    pub fn passes(self, kind: MountKind) -> bool {
+        match self {
+            Self::Volume => kind.is_volume(),
+            Self::Named => kind == MountKind::Named,
+            Self::Anonymous => kind == MountKind::Anonymous,
+            Self::Bind => kind == MountKind::Bind,
+            Self::Tmpfs => kind == MountKind::Tmpfs,
+            Self::Cluster => kind == MountKind::Cluster,
+            Self::Image => kind == MountKind::Image,
+        }
+    }
+}
+
+/// Options of `du`.
+#[derive(Debug, Args)]
+pub struct Du {
+    /// What to measure; everything that may be measured unasked when not given.
+    #[arg(value_name = "MOUNT[:PATH]")]
+    pub places: Vec<OsString>,
+    /// Shows directories down to this depth too.
+    #[arg(long, short, value_name = "N", default_value_t = 0)]
+    pub depth: u32,
+}
+
+/// Options of `tree`.
+#[derive(Debug, Args)]
+pub struct Tree {
+    /// Where to start.
+    #[arg(value_name = "MOUNT[:PATH]")]
+    pub place: OsString,
+    /// How deep to look.
+    #[arg(long, short, value_name = "N", default_value_t = 3)]
+    pub depth: u32,
+}
+
+/// Options of `cat`.
+#[derive(Debug, Args)]
+pub struct Cat {
+    /// The file.
+    #[arg(value_name = "MOUNT:PATH")]
+    pub place: OsString,
+    /// Goes on printing what is appended, through truncation and rotation.
+    #[arg(long, short)]
+    pub follow: bool,
+}
+
+/// Options of `grep`.
+#[derive(Debug, Args)]
+pub struct Grep {
+    /// A regular expression.
+    pub pattern: String,
+    /// Where to look.
+    #[arg(value_name = "MOUNT[:PATH]")]
+    pub place: OsString,
+    /// Takes upper and lower case for the same.
+    #[arg(long, short)]
+    pub ignore_case: bool,
+    /// Takes the pattern as it stands.
+    #[arg(long, short = 'F')]
+    pub fixed_strings: bool,
+    /// Searches binary files too.
+    #[arg(long)]
+    pub binary: bool,
+}
+
+/// Options of `get`.
+#[derive(Debug, Args)]
+pub struct Get {
+    /// The file or directory.
+    #[arg(value_name = "MOUNT:PATH")]
+    pub place: OsString,
+    /// Where to put it: a directory that exists takes it under its own name, anything else becomes its name.
+    #[arg(value_name = "DEST")]
+    pub destination: PathBuf,
+}
+
+/// Options of `keys`.
+#[derive(Debug, Args)]
+pub struct Keys {
+    /// Prints the table as the documents show it.
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+/// Prints a completion script.
+pub(super) fn completions(shell: clap_complete::Shell, output: &Output) -> anyhow::Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "vole", &mut script);
+    output.raw(&script)?;
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_sound_and_globals_stand_before_or_after() {
+        Arguments::command().debug_assert();
+        let before = Arguments::try_parse_from(["vole", "--json", "--demo", "ls"]).unwrap();
+        let after = Arguments::try_parse_from(["vole", "ls", "--json", "--demo"]).unwrap();
+        assert!(before.globals.json && before.globals.demo && after.globals.json && after.globals.demo);
+    }
+}

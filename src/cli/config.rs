@@ -1,0 +1,65 @@
+//! `vole config`: where vole keeps its files, and whether they are there.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::args::Globals;
+use super::exit::Exit;
+use super::output::Output;
+use crate::engine::contexts::Environment;
+use crate::engine::identity;
+use crate::{store, text};
+
+#[derive(Debug, Serialize)]
+struct Document {
+    config: Place,
+    cache: Place,
+    state: Place,
+}
+
+#[derive(Debug, Serialize)]
+struct Place {
+    path: Option<String>,
+    exists: bool,
+}
+
+impl Place {
+    fn of(path: Option<PathBuf>) -> Self {
+        Self {
+            exists: path.as_ref().is_some_and(|path| path.exists()),
+            path: path.map(|path| path.to_string_lossy().into_owned()),
+        }
+    }
+}
+
+pub(super) fn run(globals: &Globals, output: &Output) -> anyhow::Result<Exit> {
+    let environment = Environment::of_process();
+    let usual = || store::config_dir(&environment).map(|dir| dir.join("config.toml"));
+    let document = Document {
+        config: Place::of(globals.config.clone().or_else(usual)),
+        cache: Place::of(store::cache_dir(&environment)),
+        state: Place::of(identity::state_dir(&environment)),
+    };
+    if output.json {
+        output.document(&document)?;
+        return Ok(Exit::Done);
+    }
+    for (name, place) in [
+        ("config", &document.config),
+        ("cache", &document.cache),
+        ("state", &document.state),
+    ] {
+        let path = place
+            .path
+            .as_deref()
+            .map_or_else(|| "nowhere: HOME is not set".to_owned(), text::printable_str);
+        let absent = if place.exists || place.path.is_none() {
+            ""
+        } else {
+            "  (not there)"
+        };
+        output.line(&format!("{name:<8}{path}{absent}"))?;
+    }
+    Ok(Exit::Done)
+}

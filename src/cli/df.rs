@@ -1,0 +1,8 @@
+//! `vole df`.
+
+use super::exit::Exit;
+use super::session::Context;
+use crate::engine::Engine;
+pub(super) async fn run(_context: &Context, _engine: &Engine) -> anyhow::Result<Exit> {
+    anyhow::bail!("not yet")
+}

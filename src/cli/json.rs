@@ -1,0 +1,229 @@
+//! The JSON that scripts rely on. Field names are a contract: change nothing here without a new major version.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::core::figures;
+use crate::engine::About;
+use crate::model::size::{Measured, TotalsRow};
+use crate::model::{Attachment, Mount, MountKind, Source};
+
+/// Bytes as text for people, and in full where text loses something.
+#[derive(Debug, Serialize)]
+pub(super) struct Path {
+    /// The path, lossy where it is no UTF-8.
+    pub(super) path: String,
+    /// The path in base64, only when it is no UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bytes_b64: Option<String>,
+}
+
+impl Path {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        Self {
+            path: String::from_utf8_lossy(bytes).into_owned(),
+            bytes_b64: b64_unless_text(bytes),
+        }
+    }
+}
+
+/// Base64 of bytes that are no UTF-8.
+pub(super) fn b64_unless_text(bytes: &[u8]) -> Option<String> {
+    std::str::from_utf8(bytes).is_err().then(|| base64(bytes))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for at in 0..4 {
+            let index = usize::try_from(bits >> (18 - 6 * at) & 63).unwrap_or(0);
+            out.push(if at <= group.len() {
+                char::from(ALPHABET[index])
+            } else {
+                '='
+            });
+        }
+    }
+    out
+}
+
+/// The answer of `ls`.
+#[derive(Debug, Serialize)]
+pub(super) struct List<'a> {
+    pub(super) engine: EngineInfo<'a>,
+    pub(super) mounts: Vec<MountInfo<'a>>,
+}
+
+/// Which engine answered.
+#[derive(Debug, Serialize)]
+pub(super) struct EngineInfo<'a> {
+    name: &'a str,
+    version: &'a str,
+    api: &'a str,
+}
+
+impl<'a> EngineInfo<'a> {
+    pub(super) fn new(about: &'a About) -> Self {
+        Self {
+            name: about.flavour.word(),
+            version: &about.version,
+            api: &about.api,
+        }
+    }
+}
+
+/// One mount.
+#[derive(Debug, Serialize)]
+pub(super) struct MountInfo<'a> {
+    id: &'a str,
+    kind: MountKind,
+    name: &'a str,
+    driver: &'a str,
+    options: &'a BTreeMap<String, String>,
+    labels: &'a BTreeMap<String, String>,
+    project: Option<&'a str>,
+    project_derived: bool,
+    #[serde(with = "time::serde::rfc3339::option")]
+    created: Option<OffsetDateTime>,
+    size_bytes: Option<u64>,
+    files: Option<u64>,
+    orphan: Option<bool>,
+    reason: &'a str,
+    attachments: Vec<AttachmentInfo<'a>>,
+}
+
+impl<'a> MountInfo<'a> {
+    pub(super) fn new(mount: &'a Mount, size: Option<&Measured>) -> Self {
+        Self {
+            id: mount.id.as_str(),
+            kind: mount.kind,
+            name: &mount.name,
+            driver: &mount.driver,
+            options: &mount.options,
+            labels: &mount.labels,
+            project: mount.project.as_deref(),
+            project_derived: mount.project_derived,
+            created: mount.created,
+            size_bytes: size.map(|size| size.totals.bytes),
+            files: size.and_then(|size| size.totals.files),
+            orphan: mount.orphan.as_option(),
+            reason: &mount.reason,
+            attachments: mount.attachments.iter().map(AttachmentInfo::new).collect(),
+        }
+    }
+}
+
+/// One container's use of a mount.
+#[derive(Debug, Serialize)]
+struct AttachmentInfo<'a> {
+    container: &'a str,
+    state: &'a str,
+    destination: &'a str,
+    rw: bool,
+    propagation: &'a str,
+    subpath: Option<&'a str>,
+    options: &'a [String],
+}
+
+impl<'a> AttachmentInfo<'a> {
+    fn new(attachment: &'a Attachment) -> Self {
+        Self {
+            container: &attachment.container,
+            state: attachment.state.word(),
+            destination: &attachment.destination,
+            rw: attachment.rw,
+            propagation: &attachment.propagation,
+            subpath: attachment.subpath.as_deref(),
+            options: &attachment.options,
+        }
+    }
+}
+
+/// The answer of `du`.
+#[derive(Debug, Serialize)]
+pub(super) struct Usage {
+    pub(super) entries: Vec<UsageEntry>,
+}
+
+/// One measured tree.
+#[derive(Debug, Serialize)]
+pub(super) struct UsageEntry {
+    pub(super) volume: String,
+    #[serde(flatten)]
+    pub(super) path: Path,
+    #[serde(flatten)]
+    pub(super) totals: UsageTotals,
+    pub(super) source: Source,
+}
+
+/// Its sums.
+#[derive(Debug, Serialize)]
+pub(super) struct UsageTotals {
+    bytes: u64,
+    apparent_bytes: Option<u64>,
+    files: Option<u64>,
+    dirs: Option<u64>,
+    errors: u64,
+}
+
+impl UsageTotals {
+    /// The size for people; `>` says that it is a lower bound.
+    pub(super) fn human(&self) -> String {
+        let more = if self.errors > 0 { ">" } else { "" };
+        format!("{more}{}", figures::bytes(self.bytes))
+    }
+
+    /// The number of files for people.
+    pub(super) fn files_word(&self) -> String {
+        self.files.map_or_else(|| "?".to_owned(), |files| files.to_string())
+    }
+}
+
+impl From<TotalsRow> for UsageTotals {
+    fn from(totals: TotalsRow) -> Self {
+        Self {
+            bytes: totals.bytes,
+            apparent_bytes: totals.apparent,
+            files: totals.files,
+            dirs: totals.dirs,
+            errors: totals.errors,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_as_rfc_4648_has_it() {
+        let pairs = [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("foobar", "Zm9vYmFy"),
+        ];
+        for (plain, coded) in pairs {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+        assert_eq!(base64(&[0xff, 0xfe]), "//4=");
+    }
+
+    #[test]
+    fn only_what_is_no_text_comes_in_base64() {
+        assert_eq!(
+            serde_json::to_string(&Path::new("é".as_bytes())).unwrap(),
+            r#"{"path":"é"}"#
+        );
+        assert_eq!(
+            serde_json::to_string(&Path::new(b"a\xff")).unwrap(),
+            r#"{"path":"a�","bytes_b64":"Yf8="}"#
+        );
+    }
+}

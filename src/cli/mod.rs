@@ -1,0 +1,119 @@
+//! The command line: reads arguments, calls the operations, prints what they answer, and turns every end into an exit
+//! code. Does nothing itself that another caller of the operations would have to do again.
+
+pub mod args;
+mod cat;
+mod config;
+mod df;
+mod du;
+mod exit;
+mod get;
+mod grep;
+mod json;
+mod keys;
+mod ls;
+mod output;
+mod place;
+mod progress;
+mod session;
+mod table;
+mod tree;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+pub use exit::Exit;
+
+use args::{Arguments, Command};
+use output::Output;
+use session::Context;
+
+/// Runs the program with its arguments and returns its exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::usage(&error),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let ended = match runtime {
+        Ok(runtime) => {
+            let ended = runtime.block_on(run(arguments));
+            // A path that never answers must not hold up the end.
+            runtime.shutdown_background();
+            ended
+        }
+        Err(error) => Err(anyhow::Error::new(error).context("cannot start the runtime")),
+    };
+    exit::report(ended).into()
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
+    let Arguments { globals, command } = arguments;
+    let Some(command) = command else {
+        anyhow::bail!("the screen is not built into this version yet; see `vole --help` for the commands");
+    };
+    let cancel = CancellationToken::new();
+    let output = Output::of_process(&globals);
+    match command {
+        // These ask no engine.
+        Command::Keys(options) => return keys::run(&options, &globals, &output),
+        Command::Config => return config::run(&globals, &output),
+        Command::Completions { shell } => return args::completions(shell, &output),
+        _ => {}
+    }
+    let listening = tokio::spawn(cancel_on_signals(cancel.clone()));
+    let context = Context {
+        globals,
+        output,
+        cancel,
+    };
+    let ended = engine_command(&context, command).await;
+    listening.abort();
+    match ended {
+        Ok(_) | Err(_) if context.cancel.is_cancelled() => Ok(Exit::Cancelled),
+        ended => ended,
+    }
+}
+
+async fn engine_command(context: &Context, command: Command) -> anyhow::Result<Exit> {
+    let engine = context.connect().await?;
+    let running = async {
+        match command {
+            Command::Ls(options) => ls::run(context, &engine, &options).await,
+            Command::Du(options) => du::run(context, &engine, &options).await,
+            Command::Df => df::run(context, &engine).await,
+            Command::Tree(options) => tree::run(context, &engine, &options).await,
+            Command::Cat(options) => cat::run(context, &engine, &options).await,
+            Command::Grep(options) => grep::run(context, &engine, &options).await,
+            Command::Get(options) => get::run(context, &engine, &options).await,
+            Command::Keys(_) | Command::Config | Command::Completions { .. } => Ok(Exit::Done),
+        }
+    };
+    let ended = running.await;
+    ended
+}
+
+/// Cancels on the first interrupt or termination, so that helpers are removed; the second ends at once.
+async fn cancel_on_signals(cancel: CancellationToken) -> std::io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+        if cancel.is_cancelled() {
+            std::process::exit(i32::from(Exit::Cancelled.code()));
+        }
+        cancel.cancel();
+    }
+}

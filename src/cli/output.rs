@@ -1,0 +1,85 @@
+//! Standard output: text made harmless, bytes as they are, one JSON document. Knows no command.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::args::Globals;
+use crate::text;
+
+/// Where results go.
+#[derive(Debug)]
+pub(super) struct Output {
+    /// Whether results are to be one JSON document.
+    pub(super) json: bool,
+    /// Whether stdout is a terminal.
+    pub(super) terminal: bool,
+    /// Columns of that terminal; `None` for anything else, which takes lines of any length.
+    pub(super) columns: Option<usize>,
+    /// Whether to draw with ASCII alone.
+    pub(super) ascii: bool,
+    /// Whether progress may be shown on stderr.
+    pub(super) progress: bool,
+}
+
+impl Output {
+    /// This process's output.
+    pub(super) fn of_process(globals: &Globals) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let columns = terminal
+            .then(crossterm::terminal::size)
+            .and_then(Result::ok)
+            .map(|(columns, _)| columns.into());
+        Self {
+            json: globals.json,
+            terminal,
+            columns: columns.filter(|columns| *columns > 0),
+            ascii: globals.ascii || !locale_is_utf8(),
+            progress: io::stderr().is_terminal(),
+        }
+    }
+
+    /// Prints a line of text that holds nothing hostile any more.
+    pub(super) fn line(&self, line: &str) -> io::Result<()> {
+        writeln!(io::stdout().lock(), "{line}")
+    }
+
+    /// Prints bytes as they are.
+    pub(super) fn raw(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes)?;
+        stdout.flush()
+    }
+
+    /// Prints a document.
+    pub(super) fn document(&self, document: &impl Serialize) -> anyhow::Result<()> {
+        let mut bytes = serde_json::to_vec_pretty(document)?;
+        bytes.push(b'\n');
+        Ok(self.raw(&bytes)?)
+    }
+
+    /// The sign for something cut off.
+    pub(super) fn ellipsis(&self) -> &'static str {
+        if self.ascii { "..." } else { "…" }
+    }
+
+    /// A name that fits what is left of a line, hostile text made harmless.
+    pub(super) fn fit(&self, name: &str, used: usize) -> String {
+        let name = text::printable_str(name);
+        match self.columns {
+            Some(columns) => text::fit_middle(&name, columns.saturating_sub(used).max(20), self.ellipsis()),
+            None => name,
+        }
+    }
+}
+
+fn locale_is_utf8() -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok());
+    let locale = set.into_iter().find(|value| !value.is_empty());
+    locale.is_none_or(|value| {
+        let value = value.to_ascii_lowercase();
+        value.contains("utf-8") || value.contains("utf8")
+    })
+}

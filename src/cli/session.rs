@@ -1,0 +1,84 @@
+//! What every command that asks an engine shares: connecting, listing, finding what an argument means, cancelling.
+
+use std::ffi::{OsStr, OsString};
+use std::future::Future;
+use std::os::unix::ffi::OsStrExt;
+
+use anyhow::Context as _;
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+use super::args::Globals;
+use super::exit::warn;
+use super::output::Output;
+use super::place::{self, Place};
+use crate::demo::{self, DemoOptions};
+use crate::engine::connect::{ConnectOptions, connect};
+use crate::engine::{Engine, EngineError};
+use crate::ops::list::{self, Depth, Inventory};
+
+/// One run of the program.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) globals: Globals,
+    pub(super) output: Output,
+    pub(super) cancel: CancellationToken,
+}
+
+impl Context {
+    /// Connects to the engine that is meant.
+    pub(super) async fn connect(&self) -> anyhow::Result<Engine> {
+        if self.globals.demo {
+            return Ok(demo::engine(DemoOptions::from_env(OffsetDateTime::now_utc())));
+        }
+        let options = ConnectOptions {
+            host: self.globals.host.clone(),
+            context: self.globals.context.clone(),
+            no_helper: self.globals.no_helper,
+        };
+        self.until_cancelled(async { Ok(connect(&options).await?) }).await
+    }
+
+    /// Waits for something unless a signal comes first.
+    pub(super) async fn until_cancelled<T>(
+        &self,
+        waiting: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        self.cancel
+            .run_until_cancelled(waiting)
+            .await
+            .unwrap_or_else(|| Err(EngineError::Cancelled.into()))
+    }
+
+    /// Lists the mounts and tells the warnings.
+    pub(super) async fn inventory(&self, engine: &Engine, depth: Depth) -> anyhow::Result<Inventory> {
+        let listing = async { list::load(engine, depth).await.context("cannot list the mounts") };
+        let inventory = self.until_cancelled(listing).await?;
+        for warning in &inventory.warnings {
+            warn(warning);
+        }
+        Ok(inventory)
+    }
+
+    /// Finds what arguments mean. Nothing is made on the engine for a name that it does not know.
+    pub(super) async fn places(&self, engine: &Engine, arguments: &[OsString]) -> anyhow::Result<Vec<Place>> {
+        // Only a tmpfs needs every container inspected, and only CONTAINER:/destination names one.
+        let tmpfs = |argument: &OsString| argument.as_bytes().windows(2).any(|two| two == b":/");
+        let depth = if arguments.iter().any(tmpfs) {
+            Depth::Full
+        } else {
+            Depth::Rows
+        };
+        let inventory = self.inventory(engine, depth).await?;
+        arguments
+            .iter()
+            .map(|argument| place::resolve(argument, &inventory))
+            .collect()
+    }
+
+    /// Finds what one argument means.
+    pub(super) async fn place(&self, engine: &Engine, argument: &OsStr) -> anyhow::Result<Place> {
+        let mut places = self.places(engine, &[argument.to_owned()]).await?;
+        places.pop().context("no place was named")
+    }
+}
