@@ -68,6 +68,25 @@ pub fn fit(text: &str, columns: usize, ellipsis: &str) -> String {
     out
 }
 
+/// Cuts printable text at its start, keeping its end (what is being typed).
+pub fn fit_tail(text: &str, columns: usize, ellipsis: &str) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let room = columns.saturating_sub(width(ellipsis));
+    let mut used = 0;
+    let mut start = text.len();
+    for (at, grapheme) in text.grapheme_indices(true).rev() {
+        used += width(grapheme);
+        if used > room {
+            break;
+        }
+        start = at;
+    }
+    let ellipsis = if width(ellipsis) <= columns { ellipsis } else { "" };
+    format!("{ellipsis}{}", &text[start..])
+}
+
 /// Cuts printable text in its middle, keeping both ends (long paths, hashes).
 pub fn fit_middle(text: &str, columns: usize, ellipsis: &str) -> String {
     if width(text) <= columns {
@@ -127,6 +146,7 @@ mod tests {
         assert_eq!(fit("日本語", 5, "…"), "日本…");
         assert_eq!(fit("abc", 3, "…"), "abc");
         assert_eq!(fit_middle("abcdefghij", 5, "…"), "ab…ij");
+        assert_eq!(fit_tail("abc日本", 5, "…"), "…日本");
         assert_eq!(fit("👩‍👩‍👧xyz", 3, "…"), "👩‍👩‍👧…");
         assert_eq!(fit("abc", 0, "…"), "");
     }

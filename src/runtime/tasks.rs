@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::files::Browser;
+use super::files::{Browser, Work};
 use super::mail::Mail;
 use super::{Found, Looking, measure, watching};
 use crate::core::effect::EngineEffect;
@@ -129,8 +129,13 @@ impl Tasks {
                     jobs.insert(job, token.clone());
                     token
                 };
-                if let Some(running) = self.engines.get_mut(&id) {
-                    running.browser.execute(&engine, effect, &mail, &mut token);
+                let Some(running) = self.engines.get_mut(&id) else {
+                    return;
+                };
+                match running.browser.execute(&engine, effect, &mail, &mut token) {
+                    Some(Work::Task(task)) => self.spawn(task),
+                    Some(Work::Job(job, task)) => self.spawn_job(job, mail, task),
+                    None => {}
                 }
             }
         }
