@@ -91,9 +91,9 @@ actions! {
         Refresh "refresh" ["R"] "" "Asks the engine for everything again";
         NextPane "next-pane" ["tab"] "" "Moves to the next pane";
         ShowMounts "show-mounts" ["1"] "" "Shows the mounts";
-        ShowDetails "show-details" ["2"] "" "Shows the details of the mount under the cursor";
-        ShowFiles "show-files" ["3"] "" "Shows the files of the mount under the cursor";
-        Copy "copy" ["y"] "" "Copies the name or path under the cursor to the clipboard of your terminal";
+        ShowDetails "show-details" ["2"] "" "Shows the details of this mount";
+        ShowFiles "show-files" ["3"] "" "Shows the files of this mount";
+        Copy "copy" ["y"] "" "Copies the name or path to your terminal's clipboard";
         Suspend "suspend" ["ctrl-z"] "" "Suspends vole; `fg` brings it back";
         Quit "quit" ["q", "ctrl-c"] "quit" "Ends vole";
     }
@@ -116,13 +116,13 @@ actions! {
         Orphans "filter-orphans" ["O"] "orphans" "Shows orphans only";
         Anonymous "filter-anonymous" ["A"] "" "Shows anonymous volumes only";
         Binds "filter-binds" ["B"] "" "Shows bind mounts only";
-        Sort "sort" ["s"] "sort" "Sorts by the next column: size, name, age, attached, last write";
+        Sort "sort" ["s"] "sort" "Sorts by size, name, age, attached or last write in turn";
         SortReverse "sort-reverse" ["S"] "" "Reverses the order";
         Group "group" ["p"] "" "Groups by project, or not";
         Mark "mark" ["space"] "mark" "Marks the mount, or not, and moves down";
         MarkRange "mark-range" ["v"] "" "Starts a range of marks, or ends it";
         MarkNone "mark-none" ["V"] "" "Takes all marks away";
-        Measure "measure" ["r"] "measure" "Measures the marked mounts, or the one under the cursor, again";
+        Measure "measure" ["r"] "measure" "Measures again: what is marked, or else this mount";
         MeasureAll "measure-all" ["M"] "" "Measures every mount again";
         CancelMeasure "cancel-measure" ["X"] "" "Cancels the running measurement";
     }

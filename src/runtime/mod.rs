@@ -16,11 +16,12 @@ mod watching;
 use std::io::{self, Write};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyEventKind};
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _};
 use ratatui::Terminal;
 use time::OffsetDateTime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -199,7 +200,9 @@ impl<W: Write> Loop<W> {
             self.fold(Msg::Now((self.world.now)()))?;
             self.wake(woken)?;
             for _ in 0..BATCH {
-                let Some(next) = self.queued(&mut input) else { break };
+                let Some(next) = self.queued(&mut input).await else {
+                    break;
+                };
                 self.wake(next)?;
             }
             if let Some(ended) = self.ended {
@@ -232,8 +235,10 @@ impl<W: Write> Loop<W> {
     }
 
     /// What is there already, without waiting.
-    fn queued(&mut self, input: &mut std::pin::Pin<&mut impl Stream<Item = io::Result<Event>>>) -> Option<Woken> {
-        if let Some(event) = input.next().now_or_never() {
+    async fn queued(&mut self, input: &mut std::pin::Pin<&mut impl Stream<Item = io::Result<Event>>>) -> Option<Woken> {
+        // Polled with this task's own waker: crossterm's stream keeps the first waker that it sees.
+        let event = std::future::poll_fn(|cx| Poll::Ready(input.as_mut().poll_next(cx))).await;
+        if let Poll::Ready(event) = event {
             return Some(Woken::Input(event));
         }
         self.messages.try_recv().ok().map(Woken::Msg)

@@ -111,7 +111,7 @@ pub(super) fn palette(state: &State, input: &Input, at: usize, theme: &Theme, fr
         let mut pen = Pen::new(frame.buffer_mut(), list, line, theme.glyphs.ellipsis);
         let chosen = row == at;
         pen.put(if chosen { theme.glyphs.cursor } else { " " }, theme.accent);
-        pen.at_end(&menu::keys(state, declared.action), theme.key);
+        pen.at_end(&format!(" {}", menu::keys(state, declared.action)), theme.key);
         pen.cell(declared.id, 17, if chosen { theme.selected } else { theme.plain })
             .skip(1);
         pen.put(declared.doc, theme.dim);
