@@ -2,14 +2,18 @@
 //! nothing here opens a path by name but through [`resolve`] and [`root`].
 
 mod file;
+mod find;
 mod follow;
+mod grep;
 mod list;
 mod meta;
 mod mounts;
 mod node;
+mod pattern;
 mod resolve;
 mod root;
 mod usage;
+mod walk;
 mod window;
 
 use std::ffi::CString;
@@ -186,9 +190,23 @@ impl Backend for Roots {
                 };
                 self.measure(&places, depth, threads, deliver).map(|()| none)
             }
-            Request::Find { at, .. } | Request::Grep { at, .. } => {
-                Err(fault(&at.path, Errno::NOSYS, "searching").into())
-            }
+            Request::Find { at, dfa, limit } => self.find(&at, &dfa, limit, sink),
+            Request::Grep {
+                at,
+                dfa,
+                limit,
+                max_line,
+                binary,
+            } => self.grep(
+                &at,
+                &dfa,
+                &grep::Wanted {
+                    limit,
+                    max_line,
+                    binary,
+                },
+                sink,
+            ),
             Request::FileSystems { roots } => {
                 sink.send(Reply::FileSystems(self.file_systems(&roots)))?;
                 Ok(none)

@@ -13,6 +13,8 @@ use super::resolve::Resolver;
 
 /// Most descriptors that walkers hold open; more gain nothing.
 const MOST_OPEN: u64 = 4096;
+/// Every so many levels a descriptor is kept past the limit.
+const MILESTONE: u32 = 64;
 const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NONBLOCK);
 
 /// A directory on the way down.
@@ -21,6 +23,8 @@ pub(super) struct Node {
     parent: Option<Arc<Node>>,
     name: CString,
     fd: Option<OwnedFd>,
+    /// Levels below the top.
+    level: u32,
 }
 
 impl Node {
@@ -30,6 +34,7 @@ impl Node {
             parent: None,
             name: CString::default(),
             fd: Some(fd),
+            level: 0,
         })
     }
 
@@ -49,17 +54,19 @@ impl Node {
             Ok(fd) => fd,
             Err(errno) => return Err((name, errno)),
         };
-        // Numbers are given from the lowest free one, so a high number means that many are open.
-        let (fd, extra) = if fd.as_raw_fd() > limit {
-            (None, Some(fd))
-        } else {
-            (Some(fd), None)
-        };
+        let level = parent.level.saturating_add(1);
+        // Numbers are given from the lowest free one, so a high number means that many are open. Past the limit some
+        // levels are kept all the same, so that reopening never starts far away.
+        let number = fd.as_raw_fd();
+        let keep = number <= limit || (level.is_multiple_of(MILESTONE) && number <= limit + limit / 2);
+        let (fd, extra) = if keep { (Some(fd), None) } else { (None, Some(fd)) };
+        let parent = Some(Arc::clone(parent));
         Ok((
             Arc::new(Self {
-                parent: Some(Arc::clone(parent)),
+                parent,
                 name,
                 fd,
+                level,
             }),
             extra,
         ))

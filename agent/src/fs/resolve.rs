@@ -111,7 +111,7 @@ pub(super) fn steps(path: &[u8], longest: usize) -> Result<Vec<CString>, Errno> 
         return Ok(steps);
     }
     for part in path.split(|&byte| byte == b'/') {
-        component(part)?;
+        check(part)?;
         if !step.is_empty() && step.len() + part.len() >= longest {
             steps.push(CString::new(std::mem::take(&mut step)).map_err(|_| Errno::INVAL)?);
         }
@@ -124,12 +124,16 @@ pub(super) fn steps(path: &[u8], longest: usize) -> Result<Vec<CString>, Errno> 
     Ok(steps)
 }
 
-/// Checks one component.
+/// One component for the kernel.
 fn component(name: &[u8]) -> Result<CString, Errno> {
-    if name.is_empty() || name == b"." || name == b".." || name.contains(&b'/') {
-        return Err(Errno::INVAL);
-    }
+    check(name)?;
     CString::new(name).map_err(|_| Errno::INVAL)
+}
+
+/// Refuses what is no name of an entry.
+fn check(name: &[u8]) -> Result<(), Errno> {
+    let bad = name.is_empty() || name == b"." || name == b".." || name.contains(&b'/');
+    if bad { Err(Errno::INVAL) } else { Ok(()) }
 }
 
 #[cfg(test)]

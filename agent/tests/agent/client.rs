@@ -1,7 +1,5 @@
 //! A blocking client over pipes: what a test says to an agent that serves a directory.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a broken step of a test should end it")]
-
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::path::Path;
 use std::sync::Arc;

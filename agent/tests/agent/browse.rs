@@ -1,16 +1,12 @@
 //! Listing, looking and reading over pipes, on real directories with everything hostile in them.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a broken step of a test should end it")]
-
-mod common;
-
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use common::{Client, place};
+use crate::client::{Client, place};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use vole_agent::fs::Roots;
 use vole_agent::proto::{Followed, Kind, Order, Reply, Request};

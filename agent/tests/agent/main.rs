@@ -1,0 +1,8 @@
+//! The agent over pipes, on real directory trees.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a broken step of a test should end it")]
+
+mod browse;
+mod client;
+mod search;
+mod usage;
