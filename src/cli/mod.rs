@@ -15,6 +15,7 @@ mod ls;
 mod output;
 mod place;
 mod progress;
+mod screen;
 mod session;
 mod table;
 mod tree;
@@ -57,7 +58,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let Arguments { globals, command } = arguments;
     let Some(command) = command else {
-        anyhow::bail!("the screen is not built into this version yet; see `vole --help` for the commands");
+        return screen::run(globals).await;
     };
     let cancel = CancellationToken::new();
     let output = Output::of_process(&globals);
