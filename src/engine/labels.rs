@@ -8,5 +8,5 @@ pub const PURPOSE: &str = "vole.purpose";
 pub const VERSION: &str = "vole.version";
 /// Marks a volume that the engine made anew because a helper named one that was gone meanwhile.
 pub const GHOST: &str = "vole.ghost";
-/// Says which process a container belongs to, see [`super::client_process`].
+/// Says which process a container belongs to, see `client_process`.
 pub const CLIENT: &str = "vole.client";
