@@ -34,7 +34,28 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct Guard {
     endpoint: String,
     session: String,
-    running: Mutex<Option<(Child, ChildStdin)>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: Option<(Child, ChildStdin)>,
+    /// Containers that were made, or asked for, and are not known to be gone.
+    left: usize,
+}
+
+impl State {
+    /// Tells the running guard; whether there is one.
+    fn tell(&mut self, note: u8) -> bool {
+        let told = self
+            .running
+            .as_mut()
+            .is_some_and(|(_, pipe)| pipe.write_all(&[note]).is_ok());
+        if !told {
+            self.running = None;
+        }
+        told
+    }
 }
 
 impl Guard {
@@ -43,7 +64,7 @@ impl Guard {
         Self {
             endpoint,
             session,
-            running: Mutex::new(None),
+            state: Mutex::default(),
         }
     }
 
@@ -53,28 +74,23 @@ impl Guard {
     ///
     /// When the guard cannot be started: then nothing may be made.
     pub(super) fn will_make(&self) -> io::Result<()> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, pipe)) = running.as_mut()
-            && pipe.write_all(&[MADE]).is_ok()
-        {
-            return Ok(());
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !state.tell(MADE) {
+            // The first time, or the guard was killed: then the new one learns of what is there already.
+            let (child, mut pipe) = self.spawn()?;
+            pipe.write_all(&vec![MADE; state.left + 1])?;
+            state.running = Some((child, pipe));
         }
-        // The first time, or the guard was killed. What exists already is found by its label, not by the count.
-        let (child, mut pipe) = self.spawn()?;
-        pipe.write_all(&[MADE])?;
-        *running = Some((child, pipe));
+        state.left += 1;
         Ok(())
     }
 
     /// Says that a container is gone, or was not made after all.
     pub(super) fn is_gone(&self) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, pipe)) = running.as_mut()
-            && pipe.write_all(&[REMOVED]).is_err()
-        {
-            // It was killed; the next container starts another.
-            *running = None;
-        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.left = state.left.saturating_sub(1);
+        // Nobody to tell: the guard was killed; the next container starts another.
+        let _told = state.tell(REMOVED);
     }
 
     fn spawn(&self) -> io::Result<(Child, ChildStdin)> {

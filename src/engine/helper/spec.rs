@@ -151,10 +151,11 @@ fn mount(index: usize, mounting: &Mounting, plan: &Plan<'_>) -> Option<Value> {
             }
             Some(mount)
         }
-        // Docker 20.10 leaves submounts writable below a read-only bind, so none come along.
+        // Docker 20.10 leaves submounts writable below a read-only bind, so none come along. No propagation is asked
+        // for: Docker takes a private one unless the path holds its own data, and there refuses a private one.
         Mounting::Bind(source) => Some(json!({
             "Type": "bind", "Source": source, "Target": target, "ReadOnly": true,
-            "BindOptions": {"NonRecursive": true, "Propagation": "rprivate"},
+            "BindOptions": {"NonRecursive": true},
         })),
         Mounting::InContainer { .. } => None,
     }
