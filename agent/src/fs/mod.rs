@@ -40,8 +40,12 @@ pub struct Roots {
 impl Roots {
     /// Opens the roots; one that cannot be opened says so in the hello and fails its requests.
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Self {
+        let tables = mounts::Tables::default();
         Self {
-            roots: paths.into_iter().map(|path| Root::open(path.as_ref())).collect(),
+            roots: paths
+                .into_iter()
+                .map(|path| Root::open(path.as_ref(), &tables))
+                .collect(),
             resolver: Resolver::detect(),
             windows: window::Windows::default(),
         }

@@ -1,5 +1,7 @@
 //! Reads `mountinfo`: which mount a descriptor is on. Knows nothing of roots or requests.
 
+use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd};
 
 /// One line of `mountinfo` (proc(5)).
@@ -16,9 +18,30 @@ pub(crate) struct MountLine {
     pub(crate) source: Vec<u8>,
 }
 
-/// Reads a `mountinfo` file; lines that cannot be understood are left out.
-pub(crate) fn read(path: &str) -> std::io::Result<Vec<MountLine>> {
-    Ok(parse(&std::fs::read(path)?))
+/// The mounts that the agent and the first process see, each table read once: a helper may have a thousand roots, and
+/// the table a line for each.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    own: OnceCell<HashMap<u64, MountLine>>,
+    first: OnceCell<HashMap<u64, MountLine>>,
+}
+
+impl Tables {
+    /// The mount of a number, as this process sees it.
+    pub(crate) fn own(&self, id: u64) -> Option<&MountLine> {
+        self.own.get_or_init(|| read("/proc/self/mountinfo")).get(&id)
+    }
+
+    /// The mount of a number, as the first process of this namespace sees it.
+    pub(crate) fn first(&self, id: u64) -> Option<&MountLine> {
+        self.first.get_or_init(|| read("/proc/1/mountinfo")).get(&id)
+    }
+}
+
+/// Reads a `mountinfo` file; lines that cannot be understood are left out, and so is everything without /proc.
+fn read(path: &str) -> HashMap<u64, MountLine> {
+    let lines = std::fs::read(path).map(|text| parse(&text));
+    lines.into_iter().flatten().map(|line| (line.id, line)).collect()
 }
 
 fn parse(text: &[u8]) -> Vec<MountLine> {

@@ -9,6 +9,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat, openat2};
 use rustix::io::Errno;
 
 use super::meta::Meta;
+use super::mounts::Tables;
 use super::resolve::steps;
 use super::{fault, mounts};
 use crate::proto::{Fault, Kind, RootInfo};
@@ -27,12 +28,12 @@ pub(crate) struct Root {
 
 impl Root {
     /// Opens a root; one that cannot be opened says so in its `info`.
-    pub(crate) fn open(path: &Path) -> Self {
+    pub(crate) fn open(path: &Path, tables: &Tables) -> Self {
         let opened = open_path(path, OFlags::PATH).and_then(|fd| Ok((Meta::of(&fd)?, fd)));
         match opened {
             Ok((meta, fd)) => Self {
                 path: path.to_owned(),
-                info: describe(path, &fd, &meta),
+                info: describe(path, &fd, &meta, tables),
                 fd: Some(fd),
             },
             Err(errno) => {
@@ -111,7 +112,7 @@ fn without_symlinks(top: OwnedFd, path: &[u8], flags: OFlags) -> Result<OwnedFd,
 }
 
 /// Describes an open root.
-fn describe(path: &Path, fd: &OwnedFd, meta: &Meta) -> RootInfo {
+fn describe(path: &Path, fd: &OwnedFd, meta: &Meta, tables: &Tables) -> RootInfo {
     let mut info = RootInfo {
         kind: meta.kind(),
         fault: None,
@@ -121,19 +122,19 @@ fn describe(path: &Path, fd: &OwnedFd, meta: &Meta) -> RootInfo {
         source: Vec::new(),
         read_only: false,
     };
-    let table = if path.as_os_str().as_bytes().starts_with(INIT_ROOT) {
-        "/proc/1/mountinfo"
-    } else {
-        "/proc/self/mountinfo"
-    };
     // Without /proc nothing of this is known, and its fields say so by being empty.
-    let (Some(id), Ok(table)) = (mounts::mount_id(fd), mounts::read(table)) else {
+    let Some(id) = mounts::mount_id(fd) else {
         return info;
     };
-    let Some(line) = table.into_iter().find(|line| line.id == id) else {
+    let line = if path.as_os_str().as_bytes().starts_with(INIT_ROOT) {
+        tables.first(id)
+    } else {
+        tables.own(id)
+    };
+    let Some(line) = line else {
         return info;
     };
-    info.fs_root = line.root;
+    info.fs_root = line.root.clone();
     let inside = mounts::path_of(fd)
         .or_else(|| Some(std::fs::canonicalize(path).ok()?.into_os_string().into_vec()))
         .and_then(|path| mounts::below(&path, &line.point).map(<[u8]>::to_vec));
@@ -143,8 +144,8 @@ fn describe(path: &Path, fd: &OwnedFd, meta: &Meta) -> RootInfo {
         }
         info.fs_root.extend(inside);
     }
-    info.fs_type = line.fs_type;
-    info.source = line.source;
+    info.fs_type = line.fs_type.clone();
+    info.source = line.source.clone();
     info.read_only = line.read_only;
     info
 }
