@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    vole::cli::main(std::env::args_os())
+    vole::engine::guard::main_if_asked().unwrap_or_else(|| vole::cli::main(std::env::args_os()))
 }

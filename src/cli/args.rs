@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::exit::Exit;
 use super::output::Output;
+use crate::engine::connect::ConnectOptions;
 use crate::model::MountKind;
 
 /// Explores the mounts of a Docker or Podman engine: volumes, binds, tmpfs, their containers, sizes and contents.
@@ -59,6 +60,17 @@ pub struct Globals {
     /// The configuration file.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+impl Globals {
+    /// Which engine is meant, and whether helpers may run on it.
+    pub(super) fn connect_options(&self) -> ConnectOptions {
+        ConnectOptions {
+            host: self.host.clone(),
+            context: self.context.clone(),
+            no_helper: self.no_helper,
+        }
+    }
 }
 
 /// The commands.

@@ -58,7 +58,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let Arguments { globals, command } = arguments;
     let Some(command) = command else {
-        return screen::run(globals).await;
+        return screen::run(&globals).await;
     };
     let cancel = CancellationToken::new();
     let output = Output::of_process(&globals);
@@ -98,6 +98,8 @@ async fn engine_command(context: &Context, command: Command) -> anyhow::Result<E
         }
     };
     let ended = running.await;
+    // No helper outlives its client: the end waits until they are gone.
+    engine.release().await;
     ended
 }
 

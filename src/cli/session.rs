@@ -13,7 +13,7 @@ use super::exit::warn;
 use super::output::Output;
 use super::place::{self, Place};
 use crate::demo::{self, DemoOptions};
-use crate::engine::connect::{ConnectOptions, connect};
+use crate::engine::connect::connect;
 use crate::engine::{Engine, EngineError};
 use crate::ops::list::{self, Depth, Inventory};
 
@@ -31,11 +31,7 @@ impl Context {
         if self.globals.demo {
             return Ok(demo::engine(DemoOptions::from_env(OffsetDateTime::now_utc())));
         }
-        let options = ConnectOptions {
-            host: self.globals.host.clone(),
-            context: self.globals.context.clone(),
-            no_helper: self.globals.no_helper,
-        };
+        let options = self.globals.connect_options();
         self.until_cancelled(async { Ok(connect(&options).await?) }).await
     }
 
