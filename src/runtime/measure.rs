@@ -64,9 +64,11 @@ fn end(outcome: Outcome, bytes: u64) -> JobEnd {
         Outcome {
             measured: 0, failed, ..
         } if failed > 0 => JobEnd::Failed(format!("{failed} could not be measured; details say why")),
-        Outcome { failed, skipped, .. } => JobEnd::Partial(format!(
-            "{measured}; {failed} failed, {skipped} left out; details say why"
-        )),
+        Outcome { failed, skipped, .. } => {
+            let part = |count: usize, word| (count > 0).then(|| format!(", {count} {word}")).unwrap_or_default();
+            let rest = format!("{}{}", part(failed, "failed"), part(skipped, "left out"));
+            JobEnd::Partial(format!("{measured}{rest}; details say why"))
+        }
     }
 }
 

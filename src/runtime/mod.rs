@@ -4,6 +4,7 @@
 //! what the core wants done, and then draws at most once per [`FRAME`], and only when something changed. It waits
 //! for nothing else: no timer runs while nothing moves, and no engine is ever awaited here.
 
+mod encode;
 pub mod files;
 pub mod mail;
 mod measure;
@@ -190,12 +191,20 @@ impl<W: Write> Loop<W> {
     }
 
     async fn run(mut self, input: impl Stream<Item = io::Result<Event>>) -> io::Result<Ended> {
+        let ended = self.turn(input).await;
+        // The terminal goes back first: cleaning up may take a moment.
+        self.tty = None;
+        self.tasks.part(PARTING).await;
+        ended
+    }
+
+    async fn turn(&mut self, input: impl Stream<Item = io::Result<Event>>) -> io::Result<Ended> {
         let mut input = pin!(input);
         let mut signals = Signals::new()?;
         // The screen stands before anything else is asked.
         self.draw()?;
         self.execute(Effect::Connect)?;
-        let ended = loop {
+        loop {
             let woken = self.wait(&mut input, &mut signals).await;
             self.fold(Msg::Now((self.world.now)()))?;
             self.wake(woken)?;
@@ -206,16 +215,12 @@ impl<W: Write> Loop<W> {
                 self.wake(next)?;
             }
             if let Some(ended) = self.ended {
-                break ended;
+                return Ok(ended);
             }
             if self.state.changed && self.drawn.elapsed() >= FRAME {
                 self.draw()?;
             }
-        };
-        // The terminal goes back first: cleaning up may take a moment.
-        self.tty = None;
-        self.tasks.part(PARTING).await;
-        Ok(ended)
+        }
     }
 
     async fn wait(

@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 
+use super::encode::encode;
 use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
@@ -85,13 +86,7 @@ impl<W: Write> Backend for Screen<W> {
     where
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
-        let mut content = content.peekable();
-        // The inner backend resets colours behind every frame, the empty one too.
-        if content.peek().is_none() {
-            Ok(())
-        } else {
-            self.inner.draw(content)
-        }
+        self.inner.write_all(&encode(content))
     }
 
     /// The cursor is hidden once, when the terminal is set up; text fields draw their own.

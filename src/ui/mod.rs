@@ -56,7 +56,7 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
 fn too_small((columns, rows): (u16, u16), theme: &Theme, frame: &mut Frame<'_>) {
     let (least_columns, least_rows) = layout::SMALLEST;
     let lines = [
-        "vole: terminal too small".to_owned(),
+        "too small for vole".to_owned(),
         format!("needs {least_columns} x {least_rows}"),
         format!("this is {columns} x {rows}"),
     ];
