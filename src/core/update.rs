@@ -150,12 +150,17 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool {
             effects.push(Effect::Connect);
             true
         }
-        Action::Refresh => with_current(state, |id, engine| {
-            if matches!(engine.link, Link::Lost { .. } | Link::Deaf(_)) {
-                effects.push(Effect::Engine(id.clone(), EngineEffect::Retry));
-            }
-            engine::load(id, engine, effects)
-        }),
+        Action::Refresh => {
+            let files = state.screen == Screen::Files
+                && with_files(state, effects, |files, cx| files.action(Action::Refresh, cx));
+            files
+                | with_current(state, |id, engine| {
+                    if matches!(engine.link, Link::Lost { .. } | Link::Deaf(_)) {
+                        effects.push(Effect::Engine(id.clone(), EngineEffect::Retry));
+                    }
+                    engine::load(id, engine, effects)
+                })
+        }
         _ => screens::act(state, action, effects),
     };
     done || noticed

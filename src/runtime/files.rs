@@ -18,7 +18,7 @@ use crate::core::jobs::JobEnd;
 use crate::engine::session::Replies;
 use crate::engine::{Engine, EngineError, Lease};
 use crate::model::{BytePath, JobId, Mount};
-use crate::ops::search::{Reading, compile};
+use crate::ops::search::{PatternError, Reading, compile};
 
 /// Longest excerpt of a line that a search shows, in bytes.
 const EXCERPT: u32 = 400;
@@ -230,7 +230,7 @@ impl Access {
         mail: &Mail,
     ) -> Result<(), String> {
         let dfa = compile(pattern, Reading::default())
-            .map_err(|error| error.to_string())?
+            .map_err(|error| pattern_words(&error))?
             .dfa;
         let lease = self.lease().await.map_err(|error| explain(&error))?;
         let at = place(&lease, at);
@@ -306,6 +306,14 @@ fn place(lease: &Lease, at: &BytePath) -> Place {
     Place {
         root: lease.root,
         path: at.as_bytes().to_vec(),
+    }
+}
+
+/// What is wrong with a pattern, with what helps here: a screen has no switch for literal searches.
+fn pattern_words(error: &PatternError) -> String {
+    match error {
+        PatternError::Syntax(why) => format!("not a regular expression: {why}; a backslash takes a sign as it stands"),
+        PatternError::Empty | PatternError::TooLarge => error.to_string(),
     }
 }
 

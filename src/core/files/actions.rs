@@ -5,6 +5,7 @@ use vole_agent::proto::Kind;
 use super::msg::{Effect, SearchKind};
 use super::node::{Listing, NodeId, Row};
 use super::prompt::{Prompt, PromptKind};
+use super::search::Item;
 use super::{Files, Focus, Root};
 use crate::core::action::Action;
 use crate::core::input::Input;
@@ -91,7 +92,7 @@ impl Files {
             return self.preview.as_ref().map(|preview| preview.at.clone());
         }
         match &self.search {
-            Some(search) => search.current().map(super::search::Item::path),
+            Some(search) => search.current().map(Item::path),
             None => self.tree().and_then(|tree| tree.current_node().map(|id| tree.path(id))),
         }
     }
@@ -102,9 +103,7 @@ impl Files {
         } else if self.search.is_some() {
             // The first press stops a running search, the next closes its results.
             if !self.stop_search(effects) {
-                self.search = None;
-                self.close_preview(effects);
-                self.fit();
+                self.close_results(effects);
             }
         } else {
             cx.leave = true;
@@ -252,24 +251,10 @@ impl Files {
 
     fn results_action(&mut self, action: Action, effects: &mut Vec<Effect>) {
         match action {
-            Action::Enter => {
-                let Some((path, hit)) = self
-                    .search
-                    .as_ref()
-                    .and_then(|search| search.current())
-                    .map(|item| (item.path(), item.offset()))
-                else {
-                    return;
-                };
-                self.reveal(path.clone());
-                self.jump_to(path, hit);
-                self.focus_preview();
-            }
+            Action::Enter => self.open_result(effects),
             Action::Leave => {
                 self.stop_search(effects);
-                self.search = None;
-                self.close_preview(effects);
-                self.fit();
+                self.close_results(effects);
             }
             _ => {
                 if let Some(search) = &mut self.search {
@@ -277,6 +262,29 @@ impl Files {
                 }
             }
         }
+    }
+
+    /// Opens the tree to the result under the cursor and shows what it is; the results stay behind a file.
+    fn open_result(&mut self, effects: &mut Vec<Effect>) {
+        let Some(item) = self.search.as_ref().and_then(|search| search.current()) else {
+            return;
+        };
+        let (path, hit) = (item.path(), item.offset());
+        let is_dir = matches!(item, Item::Name(found) if found.kind == Kind::Dir);
+        self.reveal(path.clone());
+        if is_dir {
+            self.stop_search(effects);
+            self.close_results(effects);
+        } else {
+            self.jump_to(path, hit);
+            self.focus_preview();
+        }
+    }
+
+    fn close_results(&mut self, effects: &mut Vec<Effect>) {
+        self.search = None;
+        self.close_preview(effects);
+        self.fit();
     }
 
     // --- the preview

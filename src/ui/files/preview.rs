@@ -214,9 +214,10 @@ fn nothing(preview: &Preview, totals: Option<Totals>, buffer: &mut Buffer, area:
                 say.line(
                     theme.plain,
                     &format!(
-                        "{} in {}",
+                        "{}, {}",
                         figures::counted(totals.files, "file"),
-                        directories(totals.dirs)
+                        // The sums count the directory itself.
+                        below(totals.dirs.saturating_sub(1))
                     ),
                 );
                 if let Some(newest) = totals.newest {
@@ -257,11 +258,11 @@ fn nothing(preview: &Preview, totals: Option<Totals>, buffer: &mut Buffer, area:
     }
 }
 
-fn directories(count: u64) -> String {
-    if count == 1 {
-        "1 directory".to_owned()
-    } else {
-        format!("{} directories", figures::count(count))
+fn below(directories: u64) -> String {
+    match directories {
+        0 => "no directories below".to_owned(),
+        1 => "1 directory below".to_owned(),
+        more => format!("{} directories below", figures::count(more)),
     }
 }
 

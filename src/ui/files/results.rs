@@ -35,12 +35,8 @@ pub(super) fn draw(search: &Search, focused: bool, buffer: &mut Buffer, area: Re
 }
 
 fn row(item: &Item, is_current: bool, focused: bool, width: usize, theme: &Theme) -> Line<'static> {
-    let cursor = if is_current && focused {
-        theme.glyphs.cursor
-    } else {
-        " "
-    };
-    let mut spans = vec![Span::styled(cursor, theme.accent)];
+    let cursor = if is_current { theme.glyphs.cursor } else { " " };
+    let mut spans = vec![Span::styled(cursor, if focused { theme.accent } else { theme.dim })];
     let style = if is_current && focused {
         theme.selected
     } else {

@@ -6,7 +6,7 @@ use std::io;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
-use ratatui::text::{Line, Span};
+use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::StatefulWidget as _;
 use tui_tree_widget::{Tree as Widget, TreeItem, TreeState};
 use vole_agent::proto::{Entry, Kind};
@@ -129,7 +129,7 @@ struct Forest {
 impl Window<'_> {
     fn draw(&self, rows: &[Row], buffer: &mut Buffer, area: Rect) -> io::Result<()> {
         // Deep directories are indented from an ancestor of the cursor on, or names would have no room.
-        let levels = (self.width / 6).max(1);
+        let levels = (self.width / 4).max(1);
         let base = self
             .tree
             .current()
@@ -150,7 +150,7 @@ impl Window<'_> {
             state.open(path);
         }
         let widget = Widget::new(&items)?
-            .highlight_symbol(if self.focused { self.theme.glyphs.cursor } else { " " })
+            .highlight_symbol(self.theme.glyphs.cursor)
             .node_closed_symbol("")
             .node_open_symbol("")
             .node_no_children_symbol("");
@@ -215,11 +215,15 @@ impl Window<'_> {
             }
             path.pop();
             let room = self.width.saturating_sub(1 + level * 2);
-            items.push(TreeItem::new(
-                shown.row,
-                self.line(shown.row, is_current, room),
-                children,
-            )?);
+            // The widget draws the cursor's marker in the style of the whole text; the spans have their own.
+            let marker = if self.focused {
+                self.theme.accent
+            } else {
+                self.theme.dim
+            };
+            let text = Text::from(self.line(shown.row, is_current, room));
+            let text = if is_current { text.style(marker) } else { text };
+            items.push(TreeItem::new(shown.row, text, children)?);
         }
         Ok(items)
     }
