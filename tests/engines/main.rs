@@ -7,5 +7,15 @@
     reason = "tests: what cannot be set up or read is a failed test"
 )]
 
+mod alias;
+mod browse;
+mod demo;
 mod harness;
+mod journeys;
+mod list;
+
+mod quiet;
+mod sizes;
+mod traces;
+mod trouble;
 mod world;
