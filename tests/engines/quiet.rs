@@ -11,10 +11,10 @@ const IDLE: Duration = Duration::from_secs(20);
 
 fn idles(pty: &Pty, what: &str) {
     pty.settle(Duration::from_secs(3), PATIENCE);
-    let (sent, cpu) = (pty.sent(), pty.cpu_time());
+    let (sent, cpu) = (pty.sent(), pty.cpu_times());
     std::thread::sleep(IDLE);
     assert_eq!(pty.sent() - sent, 0, "{what}: bytes to the terminal while idle");
-    let spent = pty.cpu_time() - cpu;
+    let spent = pty.cpu_times().since(&cpu);
     assert!(
         spent < Duration::from_millis(10),
         "{what}: {spent:?} of the processor in {IDLE:?} of idleness"

@@ -30,9 +30,13 @@ fn idle_minute(vole: &Vole) -> anyhow::Result<()> {
     let mut pty = Pty::start(&home, &vole.on(engine.host()).line(&[]), 120, 40);
     pty.wait_for("_volume0", PATIENCE);
     pty.settle(Duration::from_secs(12), PATIENCE);
-    let (sent, cpu, asked) = (pty.sent(), pty.cpu_time(), engine.requests().len());
+    let (sent, cpu, asked) = (pty.sent(), pty.cpu_times(), engine.requests().len());
     std::thread::sleep(Duration::from_secs(60));
-    let (sent, cpu, asked) = (pty.sent() - sent, pty.cpu_time() - cpu, engine.requests().len() - asked);
+    let (sent, cpu, asked) = (
+        pty.sent() - sent,
+        pty.cpu_times().since(&cpu),
+        engine.requests().len() - asked,
+    );
     println!("a minute of idleness: {sent} bytes to the terminal, {cpu:?} of the processor, {asked} requests");
     ensure!(
         sent == 0 && asked == 0 && cpu < Duration::from_millis(10),

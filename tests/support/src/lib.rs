@@ -22,6 +22,6 @@ pub use fake::{FakeEngine, Fleet as FakeFleet, Reply};
 pub use fleet::{Fleet, HOSTILE_CONTENT, HOSTILE_MARKS};
 pub use http::Request;
 pub use proxy::Proxy;
-pub use pty::Pty;
+pub use pty::{CpuTimes, Pty};
 pub use vole::{Home, Ran, Vole};
 pub use wait::{PATIENCE, until};

@@ -1,5 +1,7 @@
 //! A program on a pseudo-terminal, with the screen that a person would see. Tests send keys and wait for text.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{Read as _, Write};
 use std::num::NonZero;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -273,19 +275,19 @@ impl Pty {
         }
     }
 
-    /// CPU time that the program used so far, user and system together, to the scheduler's nanosecond.
+    /// CPU time of each thread so far, user and system together, to the scheduler's nanosecond.
     ///
     /// # Panics
     ///
     /// When the program has ended.
-    pub fn cpu_time(&self) -> Duration {
+    pub fn cpu_times(&self) -> CpuTimes {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("the program runs");
-        let nanos = tasks
-            .filter_map(Result::ok)
-            .filter_map(|task| std::fs::read_to_string(task.path().join("schedstat")).ok())
-            .filter_map(|line| line.split_whitespace().next().and_then(|word| word.parse::<u64>().ok()))
-            .sum();
-        Duration::from_nanos(nanos)
+        let times = tasks.filter_map(Result::ok).filter_map(|task| {
+            let line = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+            let nanos = line.split_whitespace().next()?.parse().ok()?;
+            Some((task.file_name(), nanos))
+        });
+        CpuTimes(times.collect())
     }
 
     /// Peak resident memory in KiB (`VmHWM`).
@@ -311,6 +313,21 @@ impl Pty {
             && !screen.hide_cursor()
             && !screen.bracketed_paste()
             && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
+    }
+}
+
+/// CPU time by thread, in nanoseconds.
+#[derive(Debug)]
+pub struct CpuTimes(BTreeMap<OsString, u64>);
+
+impl CpuTimes {
+    /// What was used since an earlier reading. A thread that ended meanwhile is left out.
+    pub fn since(&self, earlier: &Self) -> Duration {
+        let used = self
+            .0
+            .iter()
+            .map(|(task, nanos)| nanos - earlier.0.get(task).unwrap_or(&0));
+        Duration::from_nanos(used.sum())
     }
 }
 
