@@ -1,0 +1,183 @@
+//! The download's side of this machine: private beginnings, written beneath one directory only, renamed without
+//! replacing anything. Knows no engine.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps};
+use rustix::io::Errno;
+use vole_agent::proto::Time;
+
+use super::GetError;
+
+/// Tells apart the downloads of one process.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// A name that can stand in a directory and leads nowhere else; `None` for what cannot.
+pub(super) fn safe_name(name: &[u8]) -> Option<&OsStr> {
+    let harmless = !matches!(name, b"" | b"." | b"..") && !name.iter().any(|byte| matches!(byte, b'/' | 0));
+    harmless.then(|| OsStr::from_bytes(name))
+}
+
+/// A download that is not whole yet: it stands beside its final place under a name of its own, and is removed with all
+/// that is in it unless it is put in place.
+#[derive(Debug)]
+pub(super) struct Beginning {
+    parent: OwnedFd,
+    parent_path: PathBuf,
+    name: OsString,
+    place: OsString,
+    standing: bool,
+}
+
+impl Beginning {
+    /// Makes sure that the final place is free and its directory there.
+    pub(super) fn new(destination: &Path) -> Result<Self, GetError> {
+        let place = destination
+            .file_name()
+            .and_then(|name| safe_name(name.as_bytes()))
+            .ok_or_else(|| local("write to", destination, Errno::INVAL))?;
+        let parent_path = match destination.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+            _ => PathBuf::from("."),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let parent = fs::open(&parent_path, flags, Mode::empty())
+            .map_err(|error| local("open the directory", &parent_path, error))?;
+        match fs::statat(&parent, place, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => return Err(GetError::Exists(destination.to_path_buf())),
+            Err(Errno::NOENT) => {}
+            Err(error) => return Err(local("look at", destination, error)),
+        }
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        // Short, whatever the final name's length: with a suffix, a name of 255 bytes would not fit.
+        let name = format!(".vole-{}-{number}.partial", std::process::id()).into();
+        Ok(Self {
+            parent,
+            parent_path,
+            name,
+            place: place.to_owned(),
+            standing: false,
+        })
+    }
+
+    /// Where it stands until it is whole.
+    fn path(&self) -> PathBuf {
+        self.parent_path.join(&self.name)
+    }
+
+    /// Makes it a file.
+    pub(super) fn file(&mut self) -> Result<File, GetError> {
+        let file = create(self.parent.as_fd(), &self.name).map_err(|error| local("create", &self.path(), error))?;
+        self.standing = true;
+        Ok(file)
+    }
+
+    /// Makes it a directory and opens it.
+    pub(super) fn dir(&mut self) -> Result<OwnedFd, GetError> {
+        let made = make_dir(self.parent.as_fd(), &self.name);
+        self.standing = made.is_ok();
+        made.map_err(|error| local("create", &self.path(), error))
+    }
+
+    /// Makes it a symlink.
+    pub(super) fn symlink(&mut self, target: &[u8]) -> Result<(), GetError> {
+        fs::symlinkat(OsStr::from_bytes(target), &self.parent, &self.name)
+            .map_err(|error| local("create", &self.path(), error))?;
+        self.standing = true;
+        Ok(())
+    }
+
+    /// Gives it its final name, where nothing stands, and makes that last.
+    pub(super) fn put_in_place(mut self) -> Result<PathBuf, GetError> {
+        let destination = self.parent_path.join(&self.place);
+        let renamed = fs::renameat_with(
+            &self.parent,
+            &self.name,
+            &self.parent,
+            &self.place,
+            RenameFlags::NOREPLACE,
+        );
+        let renamed = match renamed {
+            // A file system without that flag: a hard link never replaces either, but only files have them.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.link_in_place(),
+            other => other,
+        };
+        match renamed {
+            Ok(()) => self.standing = false,
+            Err(Errno::EXIST) => return Err(GetError::Exists(destination)),
+            Err(error) => return Err(local("rename the download to", &destination, error)),
+        }
+        fs::fsync(&self.parent).map_err(|error| local("secure", &self.parent_path, error))?;
+        Ok(destination)
+    }
+
+    fn link_in_place(&self) -> rustix::io::Result<()> {
+        let kind = fs::statat(&self.parent, &self.name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if fs::FileType::from_raw_mode(kind.st_mode).is_dir() {
+            // `mkdir` never replaces, and `rename` onto the empty directory that it made does no harm.
+            fs::mkdirat(&self.parent, &self.place, Mode::RWXU)?;
+            return fs::renameat(&self.parent, &self.name, &self.parent, &self.place);
+        }
+        fs::linkat(&self.parent, &self.name, &self.parent, &self.place, AtFlags::empty())?;
+        fs::unlinkat(&self.parent, &self.name, AtFlags::empty())
+    }
+}
+
+impl Drop for Beginning {
+    fn drop(&mut self) {
+        if !self.standing {
+            return;
+        }
+        let path = self.path();
+        // What cannot be removed keeps a name that says what it is; there is nobody to tell in a drop.
+        let _removed = match fs::unlinkat(&self.parent, &self.name, AtFlags::empty()) {
+            Err(Errno::ISDIR | Errno::PERM) => std::fs::remove_dir_all(path),
+            other => other.map_err(io::Error::from),
+        };
+    }
+}
+
+/// Creates a file that was not there, for its owner alone.
+pub(super) fn create(dir: impl AsFd, name: &OsStr) -> rustix::io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    fs::openat(dir, name, flags, Mode::RUSR | Mode::WUSR).map(File::from)
+}
+
+/// Makes a directory that was not there, for its owner alone, and opens it.
+pub(super) fn make_dir(dir: impl AsFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
+    fs::mkdirat(&dir, name, Mode::RWXU)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    fs::openat(dir, name, flags, Mode::empty())
+}
+
+/// Gives a file or directory its bits (never suid, sgid or sticky: it has another owner here) and its time. Best effort:
+/// a file system without them holds the contents all the same.
+pub(super) fn dress(file: impl AsFd, mode: u32, mtime: Time) {
+    let _mode_set = fs::fchmod(&file, Mode::from_raw_mode(mode & 0o777));
+    let time = Timespec {
+        tv_sec: mtime.secs,
+        tv_nsec: mtime.nanos.into(),
+    };
+    let _time_set = fs::futimens(
+        &file,
+        &Timestamps {
+            last_access: time,
+            last_modification: time,
+        },
+    );
+}
+
+/// An error of this machine.
+pub(super) fn local(what: &'static str, path: &Path, cause: impl Into<io::Error>) -> GetError {
+    GetError::Local {
+        what,
+        path: path.to_path_buf(),
+        cause: cause.into().to_string(),
+    }
+}
