@@ -132,13 +132,14 @@ fn tell_failures(order: &[(MountId, Mount)], news: &[SizeNews], asked: bool) -> 
                 failed += 1;
                 warn(&format!("{name}: {why}"));
             }
-            Size::Unknown(why) => {
-                failed += usize::from(asked);
+            Size::Unknown(why) if asked => {
+                failed += 1;
                 warn(&format!(
                     "{name}: not measured: {}",
                     why.as_deref().unwrap_or("nobody knows why")
                 ));
             }
+            Size::Unknown(_) => unasked.push(name),
             Size::Measured(measured) if one.path.is_root() && measured.totals.errors > 0 => {
                 let first = one
                     .faults

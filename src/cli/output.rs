@@ -5,8 +5,6 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 
 use super::args::Globals;
-use crate::text;
-
 /// Where results go.
 #[derive(Debug)]
 pub(super) struct Output {
@@ -61,15 +59,6 @@ impl Output {
     /// The sign for something cut off.
     pub(super) fn ellipsis(&self) -> &'static str {
         if self.ascii { "..." } else { "…" }
-    }
-
-    /// A name that fits what is left of a line, hostile text made harmless.
-    pub(super) fn fit(&self, name: &str, used: usize) -> String {
-        let name = text::printable_str(name);
-        match self.columns {
-            Some(columns) => text::fit_middle(&name, columns.saturating_sub(used).max(20), self.ellipsis()),
-            None => name,
-        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The operations, one file each, with the same parts where they apply: `plan` (pure), `run` (a job), `undo`.
 //! The TUI and the command line are two thin callers. Knows engines and sessions, not screens.
 
+pub mod browse;
+pub mod df;
 pub mod get;
 mod host_paths;
 pub mod list;

@@ -1,0 +1,216 @@
+//! The file systems behind an engine's mounts, and what else takes space there: images, layers, logs, build cache.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use vole_agent::proto::FileSystem;
+
+use super::list::Inventory;
+use crate::engine::daemon::{DiskUsage, Flavour};
+use crate::engine::{About, Engine, EngineError, OpenSpec, Purpose, Target};
+use crate::model::{Mount, MountKind, Scan};
+
+/// Mounts that are asked about; on a host with more, the others lie where these do.
+const ASKED: usize = 1000;
+
+/// A file system and the mounts on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backing {
+    /// Its type (`ext4`); empty when unknown.
+    pub fs_type: String,
+    /// Its source (`/dev/sda1`), as bytes; empty when unknown.
+    pub source: Vec<u8>,
+    /// Size in bytes.
+    pub size: u64,
+    /// Free bytes, those reserved for root included.
+    pub free: u64,
+    /// Bytes that an unprivileged process may still take.
+    pub available: u64,
+    /// Inodes and how many of them are free; `None` when it does not count them.
+    pub inodes: Option<(u64, u64)>,
+    /// Names of the mounts on it; empty for the engine's data root when nothing else could be asked.
+    pub mounts: Vec<String>,
+}
+
+/// Asks for the file systems behind the plain volumes and binds of an inventory, largest first. Mounts with odd or
+/// remote backing are left out: asking about them would mount them.
+///
+/// # Errors
+///
+/// When no helper can run and the engine's data root is not on this host either.
+pub async fn file_systems(engine: &Engine, inventory: &Inventory) -> Result<Vec<Backing>, EngineError> {
+    let plain =
+        |mount: &&Mount| mount.scan == Scan::Shared && (mount.kind.is_volume() || mount.kind == MountKind::Bind);
+    let mounts: Vec<&Mount> = inventory.mounts.iter().filter(plain).take(ASKED).collect();
+    let found = match ask(engine, &mounts).await {
+        Ok(found) if !found.is_empty() => return Ok(found),
+        Ok(_) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    match data_root(&inventory.about) {
+        Some(root) => Ok(vec![root]),
+        None => found,
+    }
+}
+
+/// The file system of the engine's data root, when that is on this host and may be looked at. Asks no helper.
+pub fn data_root(about: &About) -> Option<Backing> {
+    if !about.same_host || about.root_dir.is_empty() {
+        return None;
+    }
+    let stat = rustix::fs::statvfs(about.root_dir.as_str()).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+    Some(Backing {
+        fs_type: String::new(),
+        source: Vec::new(),
+        size: bytes(stat.f_blocks),
+        free: bytes(stat.f_bfree),
+        available: bytes(stat.f_bavail),
+        inodes: (stat.f_files > 0).then_some((stat.f_files, stat.f_ffree)),
+        mounts: Vec::new(),
+    })
+}
+
+async fn ask(engine: &Engine, mounts: &[&Mount]) -> Result<Vec<Backing>, EngineError> {
+    let named: Vec<(Target, &str)> = mounts
+        .iter()
+        .filter_map(|mount| Some((Target::of(mount).ok()?, mount.name.as_str())))
+        .collect();
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let spec = OpenSpec {
+        targets: named.iter().map(|(target, _)| target.clone()).collect(),
+        purpose: Purpose::Measure,
+    };
+    let opened = engine.open(spec).await?;
+    let names: BTreeMap<u32, &str> = opened
+        .roots
+        .iter()
+        .zip(&named)
+        .filter_map(|(root, (_, name))| Some((*root.as_ref().ok()?, *name)))
+        .collect();
+    let systems = opened.session.file_systems(names.keys().copied().collect()).await?;
+    Ok(by_device(systems, &names))
+}
+
+/// One row per device: several mounts of one file system are one.
+fn by_device(systems: Vec<FileSystem>, names: &BTreeMap<u32, &str>) -> Vec<Backing> {
+    let mut backing: BTreeMap<(u32, u32), Backing> = BTreeMap::new();
+    for system in systems.into_iter().filter(|system| system.fault.is_none()) {
+        let name = names.get(&system.root).map(|name| (*name).to_owned());
+        let row = backing.entry(system.dev).or_insert_with(|| Backing {
+            fs_type: system.fs_type,
+            source: system.source,
+            size: system.size,
+            free: system.free,
+            available: system.available,
+            inodes: (system.inodes > 0).then_some((system.inodes, system.inodes_free)),
+            mounts: Vec::new(),
+        });
+        row.mounts.extend(name);
+    }
+    let mut rows: Vec<Backing> = backing.into_values().collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.size));
+    rows
+}
+
+/// What takes space beside the mounts. `None` is unknown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NotVolumes {
+    /// What the engine counted.
+    pub usage: Option<DiskUsage>,
+    /// Why the engine did not count.
+    pub usage_failed: Option<String>,
+    /// The containers' logs, allocated bytes; known only on this host and when they may be looked at.
+    pub logs: Option<u64>,
+}
+
+/// Asks what takes space beside the mounts. Slow: the engine walks every volume and layer.
+///
+/// # Errors
+///
+/// When the engine cannot be reached; that it refuses to count is in the answer.
+pub async fn not_volumes(engine: &Engine, about: &About) -> Result<NotVolumes, EngineError> {
+    let asked = engine.daemon.disk_usage();
+    let root = (about.same_host && about.flavour == Flavour::Docker && !about.root_dir.is_empty())
+        .then(|| PathBuf::from(&about.root_dir));
+    let looked = tokio::task::spawn_blocking(move || root.and_then(|root| logs(&root)));
+    let (usage, logs) = tokio::join!(asked, looked);
+    let logs = logs.ok().flatten();
+    match usage {
+        Ok(usage) => Ok(NotVolumes {
+            usage: Some(usage),
+            usage_failed: None,
+            logs,
+        }),
+        Err(error @ EngineError::Unreachable { .. }) => Err(error),
+        Err(error) => Ok(NotVolumes {
+            usage: None,
+            usage_failed: Some(error.to_string()),
+            logs,
+        }),
+    }
+}
+
+/// Sums the logs that Docker keeps in its data root (`containers/ID/ID-json.log*`, `local-logs`). One that cannot be
+/// looked at makes the sum unknown.
+fn logs(root: &Path) -> Option<u64> {
+    let mut sum = 0;
+    for container in fs::read_dir(root.join("containers")).ok()? {
+        let container = container.ok()?.path();
+        for dir in [container.clone(), container.join("local-logs")] {
+            let Ok(entries) = fs::read_dir(&dir) else {
+                if dir.exists() {
+                    return None;
+                }
+                continue;
+            };
+            for entry in entries {
+                let entry = entry.ok()?;
+                if entry.file_name().to_string_lossy().contains(".log") {
+                    sum += entry.metadata().ok()?.blocks() * 512;
+                }
+            }
+        }
+    }
+    Some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::demo::{self, DemoOptions};
+    use crate::ops::list::{self, Depth};
+
+    #[tokio::test]
+    async fn mounts_of_one_file_system_are_one_row() {
+        let engine = demo::engine(DemoOptions::instant(OffsetDateTime::UNIX_EPOCH));
+        let inventory = list::load(&engine, Depth::Full).await.unwrap();
+        let rows = file_systems(&engine, &inventory).await.unwrap();
+        assert!(rows.len() < 5, "{rows:?}");
+        assert!(rows.iter().any(|row| row.mounts.len() > 10), "{rows:?}");
+        assert!(
+            rows.iter().all(|row| row.available <= row.free && row.free <= row.size),
+            "{rows:?}"
+        );
+        let names: Vec<&String> = rows.iter().flat_map(|row| &row.mounts).collect();
+        assert!(!names.iter().any(|name| *name == "nas_photos"), "asking would mount it");
+    }
+
+    #[test]
+    fn logs_are_summed_only_when_all_can_be_seen() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(logs(root.path()), None);
+        let one = root.path().join("containers/1");
+        fs::create_dir_all(&one).unwrap();
+        fs::write(one.join("1-json.log"), vec![b'x'; 5000]).unwrap();
+        fs::write(one.join("config.v2.json"), vec![b'x'; 5000]).unwrap();
+        let blocks = fs::metadata(one.join("1-json.log")).unwrap().blocks() * 512;
+        assert_eq!(logs(root.path()), Some(blocks));
+    }
+}
