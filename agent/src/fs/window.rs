@@ -20,7 +20,7 @@ use crate::serve::lock;
 /// Bytes of `getdents64` replies.
 pub(super) const DIRENTS: usize = 64 << 10;
 /// Bytes of records that a window holds unless told otherwise; half as much again is taken while it is made.
-const WINDOW: usize = 14 << 20;
+const WINDOW: usize = 18 << 20;
 /// A directory whose records fit in so many bytes is not remembered: scanning it again is as fast.
 const SMALL: usize = 128 << 10;
 /// Bytes that a record costs beside itself.

@@ -26,6 +26,8 @@ const GATHER: Duration = Duration::from_millis(5);
 const WAITING: usize = 1024;
 /// Bytes of a batch, well below a frame with one more item on top.
 const BATCH: usize = 128 << 10;
+/// Threads at least: warm, more than there are cores cost nothing; cold, eight are twice as fast as two.
+const THREADS: usize = 8;
 /// Most threads that a client may ask for.
 const MOST_THREADS: u32 = 64;
 /// Stack of a walker: it does not recurse, and its buffer is on the heap.
@@ -40,7 +42,7 @@ pub(super) fn run(
     mut deliver: impl FnMut(Vec<UsageItem>) -> Result<(), Halt>,
 ) -> Result<(), Halt> {
     let threads = match threads {
-        0 => thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 64)),
+        0 => thread::available_parallelism().map_or(THREADS, |cores| cores.get().clamp(THREADS, 64)),
         asked => asked.min(MOST_THREADS) as usize,
     };
     let pool = Pool::new(places.len());
