@@ -15,6 +15,8 @@ pub mod menu;
 pub mod mounts;
 pub mod msg;
 pub mod preview;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod state;
 pub mod update;
 

@@ -1,0 +1,117 @@
+//! Mounts by the dozen for tests of the core and its views. Knows no engine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+use super::keymap::Keymap;
+use super::msg::{Connected, EngineMsg, Msg};
+use super::state::{Settings, State};
+use super::{Effect, update};
+use crate::engine::About;
+use crate::engine::daemon::Flavour;
+use crate::model::size::{Measured, TotalsRow};
+use crate::model::{EngineId, Mount, MountId, MountKind, Orphan, Scan, Size, Source};
+use crate::ops::list::Inventory;
+
+/// The present of these tests.
+pub(crate) const NOW: OffsetDateTime = datetime!(2026-01-15 12:00 UTC);
+
+/// A named volume that nobody uses.
+pub(crate) fn volume(name: &str) -> Mount {
+    Mount {
+        id: MountId::new(format!("volume:{name}")),
+        kind: MountKind::Named,
+        name: name.to_owned(),
+        driver: "local".to_owned(),
+        options: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        project: None,
+        project_derived: false,
+        services: Vec::new(),
+        created: Some(NOW - time::Duration::days(3)),
+        host_path: None,
+        orphan: Orphan::Yes,
+        reason: "no container refers to it".to_owned(),
+        attachments: Vec::new(),
+        scan: Scan::Shared,
+    }
+}
+
+/// A size that was just measured.
+pub(crate) fn measured(bytes: u64) -> Measured {
+    let totals = TotalsRow {
+        bytes,
+        ..TotalsRow::default()
+    };
+    Measured {
+        totals,
+        at: NOW,
+        source: Source::Agent,
+    }
+}
+
+/// News of a size that was just measured.
+pub(crate) fn news(name: &str, bytes: u64) -> (MountId, Size) {
+    (MountId::new(format!("volume:{name}")), Size::Measured(measured(bytes)))
+}
+
+/// A list of these mounts.
+pub(crate) fn inventory(mounts: Vec<Mount>) -> Arc<Inventory> {
+    let about = Arc::new(About {
+        name: "host".to_owned(),
+        flavour: Flavour::Docker,
+        version: "28.5.2".to_owned(),
+        api: "1.51".to_owned(),
+        arch: "x86_64".to_owned(),
+        kernel: "6.12".to_owned(),
+        os: "Linux".to_owned(),
+        root_dir: String::new(),
+        same_host: false,
+        rootless: false,
+    });
+    Arc::new(Inventory {
+        about,
+        mounts,
+        containers: 0,
+        running: 0,
+        warnings: Vec::new(),
+        complete: true,
+    })
+}
+
+/// The engine of these tests.
+pub(crate) fn engine() -> EngineId {
+    EngineId::new("test")
+}
+
+/// Tells the state something about the engine.
+pub(crate) fn tell(state: &mut State, msg: EngineMsg) -> Vec<Effect> {
+    update(state, Msg::Engine(engine(), msg))
+}
+
+/// Presses keys, written as people write them; returns what is to be done.
+pub(crate) fn keys(state: &mut State, words: &str) -> Vec<Effect> {
+    let press = |word: &str| update(state, Msg::Key(word.parse().unwrap()));
+    words.split(' ').flat_map(press).collect()
+}
+
+/// A state that is connected and lists these mounts; nothing is measured.
+pub(crate) fn listing(mounts: Vec<Mount>) -> State {
+    let mut state = State::new(Settings::default(), Keymap::default(), NOW, (80, 24));
+    let list = inventory(mounts);
+    let about = Arc::clone(&list.about);
+    let connected = Connected {
+        id: engine(),
+        endpoint: "unix:///run/docker.sock".to_owned(),
+        about,
+        demo: false,
+    };
+    update(&mut state, Msg::Connected(connected));
+    for _ in ["rows", "full"] {
+        tell(&mut state, EngineMsg::Inventory(Ok(Arc::clone(&list))));
+    }
+    state
+}
