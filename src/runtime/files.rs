@@ -11,10 +11,10 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use vole_agent::proto::{Cursor, Entry, Order, Page, Place};
 
+use super::downloads::{self, Wanted};
 use super::mail::Mail;
 use crate::core::files::msg::{Matches, Range, SearchKind, Start};
 use crate::core::files::{Ask, Effect, Msg};
-use crate::core::jobs::JobEnd;
 use crate::engine::session::Replies;
 use crate::engine::{Engine, EngineError, Lease};
 use crate::model::{BytePath, JobId, Mount};
@@ -66,11 +66,9 @@ impl Browser {
                 }
             }
             Effect::Download { job, mount, at, to } => {
-                let token = token(job);
-                return Some(Work::Job(
-                    job,
-                    Box::pin(download(engine.clone(), mount, at, to, job, mail.clone(), token)),
-                ));
+                let wanted = Wanted { mount, at, to };
+                let task = downloads::run(engine.clone(), wanted, job, mail.clone(), token(job));
+                return Some(Work::Job(job, Box::pin(task)));
             }
             Effect::List { ask, .. }
             | Effect::Measure { ask, .. }
@@ -322,17 +320,4 @@ fn explain(error: &EngineError) -> String {
         EngineError::NoHelper { reason } => format!("browsing needs a helper, and none can run: {reason}"),
         other => other.to_string(),
     }
-}
-
-async fn download(
-    _engine: Engine,
-    _mount: Arc<Mount>,
-    _at: BytePath,
-    _to: String,
-    job: JobId,
-    mail: Mail,
-    _token: CancellationToken,
-) {
-    mail.ended(job, JobEnd::Failed("downloads are not wired yet".into()))
-        .await;
 }

@@ -4,6 +4,7 @@
 //! what the core wants done, and then draws at most once per [`FRAME`], and only when something changed. It waits
 //! for nothing else: no timer runs while nothing moves, and no engine is ever awaited here.
 
+mod downloads;
 mod encode;
 pub mod files;
 pub mod mail;

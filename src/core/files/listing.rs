@@ -32,11 +32,13 @@ impl Files {
     pub(super) fn ask_pages(&mut self, effects: &mut Vec<Effect>) {
         self.advance_reveal(effects);
         let Some(tree) = self.tree() else { return };
-        let shown = tree.rows().iter().skip(tree.top()).take(tree.height());
+        let shown = tree.rows().iter().enumerate().skip(tree.top()).take(tree.height());
         let wanted: Vec<NodeId> = shown
-            .filter_map(|row| match row {
-                Row::More(dir) | Row::Note(dir) => Some(*dir),
-                Row::Node(_) => None,
+            .filter_map(|(at, row)| match row {
+                Row::Note(dir) => Some(*dir),
+                // From below, where the cursor came around it, it is not reached.
+                Row::More(dir) if at >= tree.cursor() => Some(*dir),
+                Row::More(_) | Row::Node(_) => None,
             })
             .filter(|&dir| {
                 tree.dir(dir)

@@ -402,6 +402,40 @@ fn a_huge_directory_is_read_page_by_page_as_its_end_is_reached() {
 }
 
 #[test]
+fn going_around_a_huge_directory_reads_no_more_of_it() {
+    let many: Vec<Entry> = (0..2600)
+        .map(|n| entry(format!("f{n:06}").as_bytes(), Kind::File, n))
+        .collect();
+    let root = vec![entry(b"huge", Kind::Dir, 0), entry(b"last", Kind::File, 0)];
+    let mut world = World::new(BTreeMap::from([(b"".to_vec(), root), (b"huge".to_vec(), many)]), 80);
+    world.act(Action::Enter).act(Action::Last);
+    assert_eq!((world.at().as_str(), world.names().len()), ("last", 503));
+    world.act(Action::Up);
+    assert_eq!(world.names().len(), 1003, "on the row that stands for more it is");
+}
+
+#[test]
+fn a_found_directory_is_opened_in_the_tree() {
+    let mut world = World::new(tree(), 80);
+    world.act(Action::FindName).keys("d enter");
+    let Some(Effect::Search { ask, .. }) = world.held.last().cloned() else {
+        panic!("{:?}", world.held.last())
+    };
+    let found = Found {
+        path: b"base/deep".to_vec(),
+        kind: Kind::Dir,
+        size: 0,
+    };
+    world.tell(Msg::Matched {
+        ask,
+        matches: Matches::Names(vec![found]),
+    });
+    world.act(Action::Enter);
+    assert!(world.files.search.is_none() && world.files.preview.is_none());
+    assert_eq!(world.at(), "base/deep");
+}
+
+#[test]
 fn what_is_kept_is_bounded_and_says_so() {
     let many: Vec<Entry> = (0..60_000)
         .map(|n| entry(format!("f{n:06}").as_bytes(), Kind::File, n))
