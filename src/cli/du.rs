@@ -23,14 +23,24 @@ use crate::text;
 
 pub(super) async fn run(context: &Context, engine: &Engine, options: &Du) -> anyhow::Result<Exit> {
     let asked = !options.places.is_empty();
+    let mut unfound = 0;
     let (subjects, inventory) = if asked {
-        let places = context.places(engine, &options.places).await?;
-        let subject = |place: super::place::Place| Subject {
-            mount: place.mount,
-            path: place.path,
-            asked,
-        };
-        (places.into_iter().map(subject).collect::<Vec<_>>(), None)
+        let mut subjects = Vec::new();
+        for place in context.places(engine, &options.places).await? {
+            match place {
+                Ok(place) => subjects.push(Subject {
+                    mount: place.mount,
+                    path: place.path,
+                    asked,
+                }),
+                Err(error) if options.places.len() == 1 => return Err(error),
+                Err(error) => {
+                    unfound += 1;
+                    warn(&format!("{error:#}"));
+                }
+            }
+        }
+        (subjects, None)
     } else {
         let inventory = context.inventory(engine, Depth::Full).await?;
         let subjects = inventory
@@ -55,7 +65,7 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Du) -> any
         keep(engine, inventory, &sizes);
     }
     let done = news.iter().filter(|one| matches!(one.size, Size::Measured(_))).count();
-    let failed = tell_failures(&order, &news, asked);
+    let failed = unfound + tell_failures(&order, &news, asked);
     let entries = entries(&order, &news);
     if context.output.json {
         context.output.document(&Usage {

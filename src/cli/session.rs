@@ -56,8 +56,12 @@ impl Context {
         Ok(inventory)
     }
 
-    /// Finds what arguments mean. Nothing is made on the engine for a name that it does not know.
-    pub(super) async fn places(&self, engine: &Engine, arguments: &[OsString]) -> anyhow::Result<Vec<Place>> {
+    /// Finds what arguments mean, each on its own. Nothing is made on the engine for a name that it does not know.
+    pub(super) async fn places(
+        &self,
+        engine: &Engine,
+        arguments: &[OsString],
+    ) -> anyhow::Result<Vec<anyhow::Result<Place>>> {
         // Only a tmpfs needs every container inspected, and only CONTAINER:/destination names one.
         let tmpfs = |argument: &OsString| argument.as_bytes().windows(2).any(|two| two == b":/");
         let depth = if arguments.iter().any(tmpfs) {
@@ -66,15 +70,15 @@ impl Context {
             Depth::Rows
         };
         let inventory = self.inventory(engine, depth).await?;
-        arguments
+        Ok(arguments
             .iter()
             .map(|argument| place::resolve(argument, &inventory))
-            .collect()
+            .collect())
     }
 
     /// Finds what one argument means.
     pub(super) async fn place(&self, engine: &Engine, argument: &OsStr) -> anyhow::Result<Place> {
         let mut places = self.places(engine, &[argument.to_owned()]).await?;
-        places.pop().context("no place was named")
+        places.pop().context("no place was named")?
     }
 }

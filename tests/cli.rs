@@ -1,0 +1,346 @@
+//! The command line against the demo: shapes that scripts rely on, exit codes, what goes to which stream.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// Runs vole in surroundings of its own: no engine, no home, nothing of the person who tests.
+fn vole_in(home: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vole"))
+        .args(arguments)
+        .env_clear()
+        .env("HOME", home)
+        .env("VOLE_DEMO_INSTANT", "1")
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn vole(arguments: &[&str]) -> Output {
+    let home = tempfile::tempdir().unwrap();
+    vole_in(home.path(), arguments)
+}
+
+/// Runs a command of the demo that must end with `code`; returns both streams.
+fn demo(code: i32, arguments: &[&str]) -> (String, String) {
+    let output = vole(&[&["--demo"], arguments].concat());
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{stdout}\n{stderr}");
+    (stdout, stderr)
+}
+
+fn json(code: i32, arguments: &[&str]) -> Value {
+    let (stdout, _) = demo(code, &[arguments, &["--json"]].concat());
+    serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("no one document: {error}\n{stdout}"))
+}
+
+fn fields(object: &Value) -> Vec<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// Times move with the demo's clock.
+fn timeless(mut value: Value) -> Value {
+    fn visit(value: &mut Value) {
+        match value {
+            Value::Object(object) => {
+                for (key, value) in object {
+                    if matches!(key.as_str(), "created" | "modified") && value.is_string() {
+                        *value = Value::from("[time]");
+                    }
+                    visit(value);
+                }
+            }
+            Value::Array(array) => array.iter_mut().for_each(visit),
+            _ => {}
+        }
+    }
+    visit(&mut value);
+    value
+}
+
+fn pretty(value: Value) -> String {
+    serde_json::to_string_pretty(&timeless(value)).unwrap()
+}
+
+#[test]
+fn ls_lists_every_mount_with_every_field() {
+    let list = json(0, &["ls"]);
+    assert_eq!(fields(&list), ["engine", "mounts"]);
+    assert_eq!(fields(&list["engine"]), ["api", "name", "version"]);
+    let mounts = list["mounts"].as_array().unwrap();
+    for mount in mounts {
+        let wanted = [
+            "attachments",
+            "created",
+            "driver",
+            "files",
+            "id",
+            "kind",
+            "labels",
+            "name",
+            "options",
+            "orphan",
+            "project",
+            "project_derived",
+            "reason",
+            "size_bytes",
+        ];
+        assert_eq!(fields(mount), wanted);
+        for attachment in mount["attachments"].as_array().unwrap() {
+            let wanted = [
+                "container",
+                "destination",
+                "options",
+                "propagation",
+                "rw",
+                "state",
+                "subpath",
+            ];
+            assert_eq!(fields(attachment), wanted);
+        }
+    }
+    let named = |name: &str| mounts.iter().find(|mount| mount["name"] == name).unwrap().clone();
+    insta::assert_snapshot!("ls_volume", pretty(named("shop_uploads")));
+    insta::assert_snapshot!("ls_alive_by_path", pretty(named("backups")));
+}
+
+#[test]
+fn ls_filters_and_says_why() {
+    let all = |arguments: &[&str]| {
+        json(0, &[&["ls"], arguments].concat())["mounts"]
+            .as_array()
+            .unwrap()
+            .clone()
+    };
+    let orphans = all(&["--orphans"]);
+    assert!(!orphans.is_empty() && orphans.iter().all(|mount| mount["orphan"] == true));
+    assert!(
+        all(&["--kind", "volume"])
+            .iter()
+            .all(|mount| mount["kind"] == "named" || mount["kind"] == "anonymous")
+    );
+    for kind in ["named", "anonymous", "bind", "tmpfs"] {
+        let mounts = all(&["--kind", kind]);
+        assert!(
+            !mounts.is_empty() && mounts.iter().all(|mount| mount["kind"] == kind),
+            "{kind}"
+        );
+    }
+    let (stdout, stderr) = demo(0, &["ls", "--orphans"]);
+    assert_eq!(stderr, "");
+    insta::assert_snapshot!("ls_orphans", stdout);
+}
+
+#[test]
+fn du_measures_what_it_may_and_lists_what_it_could_not() {
+    let usage = json(3, &["du"]);
+    let entries = usage["entries"].as_array().unwrap();
+    for entry in entries {
+        let wanted = [
+            "apparent_bytes",
+            "bytes",
+            "dirs",
+            "errors",
+            "files",
+            "path",
+            "source",
+            "volume",
+        ];
+        assert_eq!(fields(entry), wanted);
+    }
+    assert!(entries.len() > 20);
+    assert!(
+        !entries.iter().any(|entry| entry["volume"] == "nas_photos"),
+        "nobody asked for the network"
+    );
+    let (_, stderr) = demo(3, &["du"]);
+    assert!(
+        stderr.contains("legacy_export: error while mounting volume"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("measured only when named, if at all: nas_photos, /proc, /sys"),
+        "{stderr}"
+    );
+    insta::assert_snapshot!("du_depth", pretty(json(0, &["du", "shop_dbdata", "--depth", "1"])));
+    insta::assert_snapshot!(
+        "du_human",
+        demo(0, &["du", "--depth", "1", "shop_dbdata", "shop_redis"]).0
+    );
+}
+
+#[test]
+fn parts_that_fail_are_listed_and_the_rest_is_done() {
+    let (stdout, stderr) = demo(3, &["du", "shop_dbdata", "nosuch"]);
+    assert!(stdout.contains("shop_dbdata") && stderr.contains("no volume is called nosuch"));
+    let (stdout, stderr) = demo(1, &["du", "nosuch", "--json"]);
+    assert_eq!(stdout, "", "no document for nothing");
+    assert_eq!(stderr, "vole: no volume is called nosuch; `vole ls` lists them all\n");
+    demo(1, &["du", "legacy_export"]);
+    demo(1, &["tree", "/proc"]);
+}
+
+#[test]
+fn a_mount_is_listed_read_searched_and_downloaded() {
+    insta::assert_snapshot!("tree_human", demo(0, &["tree", "shop_dbdata", "--depth", "1"]).0);
+    insta::assert_snapshot!(
+        "tree_ascii",
+        demo(0, &["--ascii", "tree", "blog_content", "--depth", "2"]).0
+    );
+    let tree = json(0, &["tree", "shop_dbdata", "--depth", "1"]);
+    insta::assert_snapshot!("tree_entry", pretty(tree["entries"][0].clone()));
+    assert_eq!(demo(0, &["cat", "shop_dbdata:PG_VERSION"]).0, "16\n");
+    let hits = json(0, &["grep", "-F", "16", "shop_dbdata:PG_VERSION"]);
+    insta::assert_snapshot!("grep", pretty(hits));
+    assert_eq!(demo(0, &["grep", "no such words", "shop_dbdata:PG_VERSION"]).0, "");
+
+    let to = tempfile::tempdir().unwrap();
+    let place = to.path().join("copy");
+    let got = json(0, &["get", "shop_dbdata:global", place.to_str().unwrap()]);
+    assert_eq!(
+        fields(&got),
+        ["bytes", "destination", "dirs", "files", "skipped", "symlinks"]
+    );
+    assert_eq!(
+        fs::read_dir(&place).unwrap().count() as u64,
+        got["files"].as_u64().unwrap()
+    );
+    let (_, stderr) = demo(
+        1,
+        &[
+            "get",
+            "shop_dbdata:PG_VERSION",
+            place.join("pg_control").to_str().unwrap(),
+        ],
+    );
+    assert!(stderr.contains("exists already; nothing was written"), "{stderr}");
+}
+
+#[test]
+fn df_knows_file_systems_and_what_is_no_volume() {
+    let df = json(0, &["df"]);
+    let wanted = [
+        "build_cache_bytes",
+        "containers_bytes",
+        "file_systems",
+        "images",
+        "layers_bytes",
+        "logs_bytes",
+        "volumes_bytes",
+    ];
+    assert_eq!(fields(&df), wanted);
+    let wanted = [
+        "available_bytes",
+        "free_bytes",
+        "inodes",
+        "inodes_free",
+        "mounts",
+        "size_bytes",
+        "source",
+        "type",
+    ];
+    assert_eq!(fields(&df["file_systems"][0]), wanted);
+    insta::assert_snapshot!("df_human", demo(0, &["df"]).0);
+}
+
+#[test]
+fn nothing_hostile_reaches_the_output() {
+    let (stdout, _) = demo(0, &["tree", "imports", "--depth", "9"]);
+    let hostile = |c: &char| c.is_control() && *c != '\n';
+    assert_eq!(stdout.chars().find(hostile), None, "{stdout:?}");
+    assert!(
+        stdout.contains("\\e") && stdout.contains("\\xe9"),
+        "the demo has hostile names: {stdout}"
+    );
+    let tree = json(0, &["tree", "imports", "--depth", "9"]);
+    let entries = tree["entries"].as_array().unwrap();
+    let in_full = entries.iter().filter(|entry| entry["bytes_b64"].is_string()).count();
+    assert!(in_full >= 1, "names that are no UTF-8 come in full too");
+}
+
+#[test]
+fn exit_codes_are_those_of_the_documents() {
+    let code = |arguments: &[&str]| vole(arguments).status.code();
+    assert_eq!(code(&["--host", "unix:///no/such.sock", "ls"]), Some(5));
+    assert_eq!(code(&["ls"]), Some(5), "no engine anywhere");
+    assert_eq!(code(&["frobnicate"]), Some(2));
+    assert_eq!(code(&["ls", "--kind", "nonsense"]), Some(2));
+    assert_eq!(code(&["--host", "unix:///x", "--context", "y", "ls"]), Some(2));
+    assert_eq!(code(&["--demo", "grep", "(", "shop_dbdata"]), Some(2));
+    assert_eq!(code(&["--demo", "cat", "shop_dbdata:PG_VERSION", "--json"]), Some(2));
+    assert_eq!(code(&["--help"]), Some(0));
+    assert_eq!(code(&["--version"]), Some(0));
+    assert_eq!(code(&["--demo", "cat", "shop_dbdata:nosuch"]), Some(1));
+}
+
+#[test]
+fn a_signal_cancels_with_its_own_code() {
+    let home = tempfile::tempdir().unwrap();
+    let mut following = Command::new(env!("CARGO_BIN_EXE_vole"))
+        .args(["--demo", "cat", "--follow", "shop_logs:access.log"])
+        .env_clear()
+        .env("HOME", home.path())
+        .env("VOLE_DEMO_INSTANT", "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The first byte says that it runs.
+    let mut first = [0];
+    std::io::Read::read_exact(following.stdout.as_mut().unwrap(), &mut first).unwrap();
+    let pid = rustix::process::Pid::from_child(&following);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    // Its output is read to the end, so that it never waits for us.
+    std::io::copy(following.stdout.as_mut().unwrap(), &mut std::io::sink()).unwrap();
+    assert_eq!(following.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let home = tempfile::tempdir().unwrap();
+    let mut listing = Command::new(env!("CARGO_BIN_EXE_vole"))
+        .args(["--demo", "cat", "shop_logs:access.log"])
+        .env_clear()
+        .env("HOME", home.path())
+        .env("VOLE_DEMO_INSTANT", "1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(listing.stdout.take());
+    let output = listing.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn keys_come_from_the_table_of_actions() {
+    let keys = json(0, &["keys"]);
+    let rows = keys["keys"].as_array().unwrap();
+    assert_eq!(fields(&rows[0]), ["action", "doc", "keys", "section"]);
+    let (markdown, _) = demo(0, &["keys", "--markdown"]);
+    assert_eq!(markdown.lines().count(), rows.len() + 2);
+    assert!(markdown.contains("| Everywhere | `?` `f1` |"), "{markdown}");
+    assert!(demo(0, &["completions", "bash"]).0.contains("vole"));
+}
+
+#[test]
+fn the_demo_keeps_nothing_and_config_says_where_things_are() {
+    let home = tempfile::tempdir().unwrap();
+    vole_in(home.path(), &["--demo", "du"]);
+    assert_eq!(
+        fs::read_dir(home.path()).unwrap().count(),
+        0,
+        "made-up sizes are not worth keeping"
+    );
+    let output = vole_in(home.path(), &["config", "--json"]);
+    let config: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        config["config"]["path"],
+        home.path().join(".config/vole/config.toml").to_str().unwrap()
+    );
+    assert_eq!(config["config"]["exists"], false);
+}
