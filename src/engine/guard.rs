@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::client::Client;
@@ -34,6 +34,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct Guard {
     endpoint: String,
     session: String,
+    program: OnceLock<PathBuf>,
     state: Mutex<State>,
 }
 
@@ -64,8 +65,14 @@ impl Guard {
         Self {
             endpoint,
             session,
+            program: OnceLock::new(),
             state: Mutex::default(),
         }
+    }
+
+    /// Names the program to start, once; it is this one otherwise.
+    pub(super) fn run_by(&self, program: PathBuf) {
+        self.program.get_or_init(|| program);
     }
 
     /// Says that a container is about to be made; starts the guard when it is not there.
@@ -94,7 +101,7 @@ impl Guard {
     }
 
     fn spawn(&self) -> io::Result<(Child, ChildStdin)> {
-        let mut child = Command::new(own_program())
+        let mut child = Command::new(self.program.get_or_init(own_program))
             .arg0(NAME)
             .args([SUBCOMMAND, &self.endpoint, &self.session])
             .stdin(Stdio::piped())

@@ -56,6 +56,13 @@ impl RestDaemon {
         })
     }
 
+    /// Has the guard process run by a given `vole` (see [`super::guard`]), for programs that are not vole themselves.
+    #[must_use]
+    pub fn guarded_by(self, program: impl Into<std::path::PathBuf>) -> Self {
+        self.crew.guard().run_by(program.into());
+        self
+    }
+
     /// Asks what the engine is, and its own id where that is stable (not podman's).
     ///
     /// # Errors

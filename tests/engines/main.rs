@@ -11,6 +11,7 @@ mod alias;
 mod browse;
 mod demo;
 mod harness;
+mod helpers;
 mod journeys;
 mod list;
 

@@ -72,7 +72,7 @@ impl Crew {
         &self.inner.owner
     }
 
-    pub(super) fn guard(&self) -> &Guard {
+    pub(in crate::engine) fn guard(&self) -> &Guard {
         &self.inner.guard
     }
 

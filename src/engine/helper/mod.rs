@@ -88,8 +88,9 @@ async fn in_container(daemon: &RestDaemon, about: &About, spec: &OpenSpec) -> Re
     let mut places = Vec::new();
     for (index, target) in spec.targets.iter().enumerate() {
         let mounting = mounting(about, target);
-        let missing = matches!(&mounting, Ok(Mounting::Volume(name))
-            if spec.targets.len() <= FEW && !exists(daemon, name).await?);
+        // Podman tells of no ghosts afterwards, so there every name is looked up.
+        let looked_up = spec.targets.len() <= FEW || about.flavour == Flavour::Podman;
+        let missing = matches!(&mounting, Ok(Mounting::Volume(name)) if looked_up && !exists(daemon, name).await?);
         match mounting {
             _ if missing => roots.push(Err("the volume is gone".to_owned())),
             Ok(mounting) => {
@@ -130,31 +131,37 @@ async fn in_container(daemon: &RestDaemon, about: &About, spec: &OpenSpec) -> Re
 /// How a target gets into a helper; an error for what is never mounted.
 fn mounting(about: &About, target: &Target) -> Result<Mounting, String> {
     match target {
-        Target::Volume { name, mountpoint } => Ok(match mountpoint {
+        Target::Volume { name, mountpoint } => match mountpoint {
             // By path, so that nothing that podman does to the volumes of a container it removes can reach it.
-            Some(path) if about.flavour == Flavour::Podman => Mounting::Bind(path.clone()),
-            _ => Mounting::Volume(name.clone()),
-        }),
-        Target::Path(path) => {
-            let kind = if about.same_host {
-                classify_host_path(Path::new(path))
-            } else {
-                HostKind::Unknown
-            };
-            match kind {
-                HostKind::Socket => Err("a socket is never mounted".to_owned()),
-                HostKind::Device => Err("a device is never mounted".to_owned()),
-                HostKind::Fifo => Err("a named pipe is never mounted".to_owned()),
-                HostKind::Unknown if path.ends_with(".sock") => Err("it looks like a socket; never mounted".to_owned()),
-                HostKind::File | HostKind::Dir | HostKind::Missing | HostKind::Unknown => {
-                    Ok(Mounting::Bind(path.clone()))
-                }
-            }
-        }
+            Some(path) if about.flavour == Flavour::Podman && about.same_host => match kind_of(about, path) {
+                HostKind::Missing => Err("the volume is gone".to_owned()),
+                HostKind::Dir => Ok(Mounting::Bind(path.clone())),
+                _ => Ok(Mounting::Volume(name.clone())),
+            },
+            _ => Ok(Mounting::Volume(name.clone())),
+        },
+        Target::Path(path) => match kind_of(about, path) {
+            HostKind::Socket => Err("a socket is never mounted".to_owned()),
+            HostKind::Device => Err("a device is never mounted".to_owned()),
+            HostKind::Fifo => Err("a named pipe is never mounted".to_owned()),
+            HostKind::Unknown if path.ends_with(".sock") => Err("it looks like a socket; never mounted".to_owned()),
+            // Podman would make the directory.
+            HostKind::Missing if about.flavour == Flavour::Podman => Err(format!("{path} does not exist")),
+            HostKind::File | HostKind::Dir | HostKind::Missing | HostKind::Unknown => Ok(Mounting::Bind(path.clone())),
+        },
         Target::InContainer { container, destination } => Ok(Mounting::InContainer {
             container: container.clone(),
             destination: destination.clone(),
         }),
+    }
+}
+
+/// What stands at a path of the engine's host, as far as this process can see.
+fn kind_of(about: &About, path: &str) -> HostKind {
+    if about.same_host {
+        classify_host_path(Path::new(path))
+    } else {
+        HostKind::Unknown
     }
 }
 
