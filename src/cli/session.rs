@@ -5,7 +5,6 @@ use std::future::Future;
 use std::os::unix::ffi::OsStrExt;
 
 use anyhow::Context as _;
-use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use super::args::Globals;
@@ -29,7 +28,7 @@ impl Context {
     /// Connects to the engine that is meant.
     pub(super) async fn connect(&self) -> anyhow::Result<Engine> {
         if self.globals.demo {
-            return Ok(demo::engine(DemoOptions::from_env(OffsetDateTime::now_utc())));
+            return Ok(demo::engine(DemoOptions::from_env(demo::now())));
         }
         let options = self.globals.connect_options();
         self.until_cancelled(async { Ok(connect(&options).await?) }).await

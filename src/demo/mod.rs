@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 pub use daemon::DemoDaemon;
 
@@ -61,6 +62,15 @@ impl DemoOptions {
     fn tick(self) -> Duration {
         Duration::from_millis(if self.instant { 20 } else { 1000 })
     }
+}
+
+/// The demo's present: the machine's clock, unless `VOLE_DEMO_NOW` stops it at a time (RFC 3339), so that pictures of the
+/// demo are always the same.
+pub fn now() -> OffsetDateTime {
+    std::env::var("VOLE_DEMO_NOW")
+        .ok()
+        .and_then(|time| OffsetDateTime::parse(&time, &Rfc3339).ok())
+        .unwrap_or_else(OffsetDateTime::now_utc)
 }
 
 /// Makes the demo's engine.

@@ -86,7 +86,11 @@ fn world(options: &Options) -> World {
     World {
         connect: Box::new(move || if demo { start_demo() } else { look(connect.clone()) }),
         demo: Box::new(start_demo),
-        now: Box::new(OffsetDateTime::now_utc),
+        now: Box::new(if options.demo {
+            demo::now
+        } else {
+            OffsetDateTime::now_utc
+        }),
     }
 }
 
@@ -125,7 +129,7 @@ impl From<connect::Tried> for Attempt {
 
 fn start_demo() -> Looking {
     Box::pin(async {
-        let engine = demo::engine(DemoOptions::from_env(OffsetDateTime::now_utc()));
+        let engine = demo::engine(DemoOptions::from_env(demo::now()));
         let about = engine
             .daemon
             .about()

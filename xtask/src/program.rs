@@ -12,8 +12,11 @@ pub(crate) fn root() -> anyhow::Result<PathBuf> {
     Ok(root.context("xtask has no parent directory")?.to_owned())
 }
 
-/// The program, built anew from what is checked out.
+/// The program, built anew from what is checked out; or the one that `VOLE_BIN` names.
 pub(crate) fn vole() -> anyhow::Result<Vole> {
+    if let Some(path) = std::env::var_os("VOLE_BIN") {
+        return Ok(Vole::new(path));
+    }
     let own = std::env::current_exe().context("where this program is")?;
     let dir = own.parent().context("this program is in no directory")?;
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -19,6 +19,13 @@ use scenes::{SCENES, SIZES, Scene, Step};
 /// Lists the digest of every picture, so that a PNG that belongs to another SVG is noticed without drawing it.
 const SUMS: &str = "SHA256SUMS";
 
+/// What makes the demo show the same on every machine and every day.
+const REPRODUCIBLE: &[(&str, &str)] = &[
+    ("VOLE_DEMO_NOW", "2026-01-15T09:30:00Z"),
+    ("VOLE_DEMO_INSTANT", "1"),
+    ("COLORTERM", "truecolor"),
+];
+
 /// Makes every picture anew.
 pub(crate) fn make() -> anyhow::Result<()> {
     let (vole, dir) = (program::vole()?, program::root()?.join("screenshots"));
@@ -117,7 +124,7 @@ fn draw_all(vole: &Vole) -> anyhow::Result<Vec<(String, String)>> {
 /// Plays a scene's script and draws what then stands on the screen.
 fn play(vole: &Vole, scene: &Scene, columns: u16, rows: u16) -> String {
     let home = Home::new();
-    let mut pty = Pty::start(&home, &vole.line(scene.args), columns, rows);
+    let mut pty = Pty::start_with(&home, &vole.line(scene.args), columns, rows, REPRODUCIBLE);
     for step in scene.script {
         match step {
             Step::Keys(keys) => pty.keys(keys),
@@ -135,7 +142,7 @@ fn play(vole: &Vole, scene: &Scene, columns: u16, rows: u16) -> String {
 
 fn to_png(svg: &Path, png: &Path) -> anyhow::Result<()> {
     let status = Command::new("rsvg-convert")
-        .args(["--zoom", "1.5", "--output"])
+        .args(["--output"])
         .arg(png)
         .arg(svg)
         .status()

@@ -31,11 +31,76 @@ pub(crate) const SCENES: &[Scene] = &[
     Scene {
         name: "mounts",
         args: DEMO,
-        script: &[Shows("shop"), Hides("measuring")],
+        script: MEASURED,
+    },
+    Scene {
+        name: "orphans",
+        args: DEMO,
+        script: &[Shows(SUM), Keys("O"), Hides("/srv/media")],
+    },
+    Scene {
+        name: "details",
+        args: DEMO,
+        script: &[
+            Shows(SUM),
+            Keys("/shop_uploads<enter>"),
+            Hides("/srv/media"),
+            Keys("2"),
+            Shows("shop-nginx-1"),
+        ],
+    },
+    Scene {
+        name: "files",
+        args: DEMO,
+        script: &[
+            Shows(SUM),
+            Keys("/shop_uploads<enter>"),
+            Hides("/srv/media"),
+            Keys("<enter>"),
+            Shows("2025/"),
+            Keys("<enter>"),
+            Shows("IMG_202"),
+        ],
+    },
+    Scene {
+        name: "preview",
+        args: DEMO,
+        script: &[
+            Shows(SUM),
+            Keys("/shop_logs<enter>"),
+            Hides("/srv/media"),
+            Keys("<enter>"),
+            Shows("access.log"),
+            Keys("<enter>"),
+            Shows("GET"),
+        ],
+    },
+    Scene {
+        name: "grep",
+        args: DEMO,
+        script: &[
+            Shows(SUM),
+            Keys("/shop_logs<enter>"),
+            Hides("/srv/media"),
+            Keys("<enter>"),
+            Shows("access.log"),
+            Keys("<ctrl-f>"),
+            Keys("checkout<enter>"),
+            Shows("the first 2"),
+        ],
+    },
+    Scene {
+        name: "help",
+        args: DEMO,
+        script: &[Shows(SUM), Keys("?"), Shows("keys that work here now")],
     },
     Scene {
         name: "start",
-        args: &["--host", "unix:///run/vole-nothing-here.sock"],
-        script: &[Shows("demo"), Keys("?")],
+        args: &["--host", "unix:///run/nothing-here/docker.sock"],
+        script: &[Shows("demo")],
     },
 ];
+
+/// The sum of the demo's orphans: it stands once everything is measured.
+const SUM: &str = "orphans 7 · 460.9 MiB";
+const MEASURED: &[Step] = &[Shows(SUM)];
