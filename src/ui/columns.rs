@@ -25,6 +25,8 @@ pub(super) enum Column {
 
 /// Columns in front of the first: the cursor's marker and the mark.
 pub(super) const LEAD: u16 = 2;
+/// Columns behind the last, as the header has them.
+const TAIL: u16 = 1;
 /// The narrowest name.
 const NAME: u16 = 14;
 
@@ -62,7 +64,7 @@ pub(super) fn columns(width: u16) -> Vec<(Column, u16)> {
         .filter_map(|column| shown(column).map(|(_, columns, _)| (column, *columns)))
         .collect();
     let taken: u16 = rest.iter().map(|(_, columns)| columns + 1).sum();
-    let name = width.saturating_sub(LEAD + taken).max(NAME);
+    let name = width.saturating_sub(LEAD + taken + TAIL).max(NAME);
     let mut all = vec![(Column::Name, name)];
     all.extend(rest);
     all
@@ -77,9 +79,9 @@ mod tests {
         for width in 40..=250 {
             let all = columns(width);
             let sum: u16 = LEAD + all.iter().map(|(_, columns)| columns + 1).sum::<u16>() - 1;
-            assert!(sum == width, "{width}: {all:?}");
+            assert!(sum + TAIL == width, "{width}: {all:?}");
             assert!(all[0].1 >= NAME);
         }
-        assert_eq!(columns(80)[0], (Column::Name, 36));
+        assert_eq!(columns(80)[0], (Column::Name, 35));
     }
 }

@@ -29,10 +29,11 @@ pub(super) fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Re
     for row in rows.iter().filter(shown).filter(|row| last(row)) {
         tail.extend(state.keymap.keys(row.action).first().map(|key| (word(*key), row.short)));
     }
+    pen.at_end(" ", theme.dim);
     for (key, word) in tail.iter().rev() {
-        if pen.at_end(&format!(" {word} "), theme.dim) {
+        if pen.at_end(&format!(" {word}"), theme.dim) {
             pen.at_end(key, theme.key);
-            pen.at_end(" ", theme.dim);
+            pen.at_end("  ", theme.dim);
         }
     }
     for row in rows.iter().filter(shown).filter(|row| !last(row)) {

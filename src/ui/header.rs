@@ -74,17 +74,15 @@ fn link(engine: &EngineState, state: &State, theme: &Theme) -> (String, Style) {
             format!("no events, R refreshes ({})", text::printable_str(why)),
             theme.warning,
         ),
-        Link::Lost { error, retry_at } => {
+        Link::Lost { retry_at, .. } => {
             let seconds = (*retry_at - state.now).whole_seconds().max(0).unsigned_abs();
             let when = if seconds == 0 {
                 "now".to_owned()
             } else {
                 format!("in {}", figures::duration(seconds))
             };
-            (
-                format!("lost, reconnecting {when} ({})", text::printable_str(error)),
-                theme.fault,
-            )
+            // Why stands on the status line, where there is room for it.
+            (format!("lost, reconnecting {when}"), theme.fault)
         }
     }
 }

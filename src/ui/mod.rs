@@ -65,3 +65,6 @@ fn too_small((columns, rows): (u16, u16), theme: &Theme, frame: &mut Frame<'_>) 
         Pen::new(frame.buffer_mut(), area, line, theme.glyphs.ellipsis).put(&text, theme.plain);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -298,13 +298,15 @@ impl MountRow<'_> {
     }
 }
 
-/// The part of the largest in a thousand.
+/// The part of the largest in a thousand; shares too small for the smallest part of a bar are none, or a list of
+/// small mounts would be one long line.
 fn share(bytes: u64, largest: u64) -> u16 {
-    match largest {
-        0 => 0,
-        largest => u16::try_from(u128::from(bytes) * 1000 / u128::from(largest))
-            .unwrap_or(1000)
-            .max(u16::from(bytes > 0)),
+    const SMALLEST: u128 = 10;
+    let parts = (u128::from(bytes) * 1000).checked_div(u128::from(largest)).unwrap_or(0);
+    if parts < SMALLEST {
+        0
+    } else {
+        u16::try_from(parts).unwrap_or(1000)
     }
 }
 

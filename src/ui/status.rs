@@ -9,7 +9,7 @@ use crate::core::figures;
 use crate::core::jobs::Job;
 use crate::core::mounts::{Mounts, Sum};
 use crate::core::msg::Tone;
-use crate::core::state::{Screen, State};
+use crate::core::state::{Link, Screen, State};
 use crate::text;
 
 /// Columns of the bar of a running job.
@@ -33,7 +33,10 @@ pub(super) fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Re
         return;
     }
     let Some(engine) = state.engine() else { return };
-    if let Some(error) = engine.fault.as_ref().filter(|_| engine.mounts.inventory().is_some()) {
+    if let Link::Lost { error, .. } = &engine.link {
+        let words = format!("! {}; what you see is as old as that", text::printable_str(error));
+        pen.put(&words, theme.fault);
+    } else if let Some(error) = engine.fault.as_ref().filter(|_| engine.mounts.inventory().is_some()) {
         let words = format!("! the list is old: {}", text::printable_str(&error.to_string()));
         pen.put(&words, theme.fault);
     } else if state.screen == Screen::Mounts {
