@@ -20,7 +20,10 @@ pub fn per_row(width: usize, digits: usize) -> usize {
 
 /// Hexadecimal digits that offsets of a file of this length need, at least eight.
 pub fn digits(size: u64) -> usize {
-    if size > u64::from(u32::MAX) { 12 } else { 8 }
+    [8, 10, 12]
+        .into_iter()
+        .find(|&digits| size >> (4 * digits) == 0)
+        .unwrap_or(16)
 }
 
 /// The rows from `top` on.
@@ -84,6 +87,15 @@ mod tests {
     #[test]
     fn a_row_fits_the_width() {
         assert_eq!(per_row(80, 8), 16);
+        assert_eq!(
+            per_row(80, digits(40 << 30)),
+            16,
+            "a file of forty gigabytes in the design width"
+        );
+        assert_eq!(
+            (digits(u64::from(u32::MAX)), digits(1 << 32), digits(u64::MAX)),
+            (8, 10, 16)
+        );
         assert_eq!(per_row(57, 8), 8);
         assert_eq!(per_row(150, 8), 32);
         assert_eq!(per_row(3, 8), 4);
