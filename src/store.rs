@@ -15,11 +15,6 @@ pub fn cache_dir(environment: &Environment) -> Option<PathBuf> {
     xdg(environment, "XDG_CACHE_HOME", ".cache")
 }
 
-/// Where vole's configuration stands: `$XDG_CONFIG_HOME/vole`, else `~/.config/vole`.
-pub fn config_dir(environment: &Environment) -> Option<PathBuf> {
-    xdg(environment, "XDG_CONFIG_HOME", ".config")
-}
-
 fn xdg(environment: &Environment, variable: &str, fallback: &str) -> Option<PathBuf> {
     let given = environment
         .get(variable)

@@ -343,4 +343,28 @@ fn the_demo_keeps_nothing_and_config_says_where_things_are() {
         home.path().join(".config/vole/config.toml").to_str().unwrap()
     );
     assert_eq!(config["config"]["exists"], false);
+    assert_eq!(config["values"]["sort"], "size");
+}
+
+#[test]
+fn the_configuration_is_shown_as_it_counts_and_a_bad_one_is_a_usage_error() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("own.toml");
+    let run = |text: &str, arguments: &[&str]| {
+        fs::write(&file, text).unwrap();
+        let output = vole_in(
+            home.path(),
+            &[&["--config", file.to_str().unwrap()], arguments].concat(),
+        );
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), text)
+    };
+    let good = "sort = \"last-write\"\n[keys]\nhelp = [\"H\"]\n";
+    let (code, text) = run(good, &["config"]);
+    assert!(code == Some(0) && text.contains("sort = \"last-write\""), "{text}");
+    let (code, text) = run(good, &["keys", "--json"]);
+    let keys: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &keys["keys"][0]["keys"]), (Some(0), &serde_json::json!(["H"])));
+    let (code, text) = run("\nsort = 7\n", &["config"]);
+    assert!(code == Some(2) && text.contains("line 2"), "{text}");
 }

@@ -1,12 +1,13 @@
-//! `vole config`: where vole keeps its files, and whether they are there.
+//! `vole config`: where vole keeps its files, whether they are there, and what is configured.
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::args::Globals;
-use super::exit::Exit;
+use super::exit::{Exit, UsageError};
 use super::output::Output;
+use crate::config::{self, Config};
 use crate::engine::contexts::Environment;
 use crate::engine::identity;
 use crate::{store, text};
@@ -16,6 +17,7 @@ struct Document {
     config: Place,
     cache: Place,
     state: Place,
+    values: Config,
 }
 
 #[derive(Debug, Serialize)]
@@ -35,11 +37,12 @@ impl Place {
 
 pub(super) fn run(globals: &Globals, output: &Output) -> anyhow::Result<Exit> {
     let environment = Environment::of_process();
-    let usual = || store::config_dir(&environment).map(|dir| dir.join("config.toml"));
+    let values = Config::load(globals.config.as_deref()).map_err(|error| UsageError(error.to_string()))?;
     let document = Document {
-        config: Place::of(globals.config.clone().or_else(usual)),
+        config: Place::of(globals.config.clone().or_else(config::usual_place)),
         cache: Place::of(store::cache_dir(&environment)),
         state: Place::of(identity::state_dir(&environment)),
+        values,
     };
     if output.json {
         output.document(&document)?;
@@ -60,6 +63,11 @@ pub(super) fn run(globals: &Globals, output: &Output) -> anyhow::Result<Exit> {
             "  (not there)"
         };
         output.line(&format!("{name:<8}{path}{absent}"))?;
+    }
+    // What stands in the file, in the words of the file; what does not stands there with its default.
+    let values = toml::to_string(&document.values)?;
+    for line in values.lines() {
+        output.line(&text::printable_str(line))?;
     }
     Ok(Exit::Done)
 }

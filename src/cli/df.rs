@@ -152,8 +152,6 @@ fn print(systems: &[Backing], others: &NotVolumes, output: &Output) -> anyhow::R
         vec![String::new()],
         rest.lines(output.columns, output.ellipsis()),
     ];
-    for line in tables.iter().flatten() {
-        output.line(line)?;
-    }
+    output.lines(&tables.concat())?;
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::core::figures;
 use crate::engine::contexts::Environment;
 use crate::engine::{Engine, EngineError};
 use crate::model::size::Measured;
-use crate::model::{Mount, MountId, MountKind, Size};
+use crate::model::{Mount, MountId, Size};
 use crate::ops::list::{Depth, Inventory};
 use crate::ops::size::{self, SizeNews, Subject};
 use crate::ops::sizes::SizeCache;
@@ -50,10 +50,8 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Du) -> any
             .collect();
         (subjects, Some(inventory))
     };
-    let order: Vec<(MountId, Mount)> = subjects
-        .iter()
-        .map(|subject| (subject.mount.id.clone(), subject.mount.clone()))
-        .collect();
+    let order: Vec<Mount> = subjects.iter().map(|subject| subject.mount.clone()).collect();
+    let order: Vec<&Mount> = order.iter().collect();
     let news = measure(context, engine, subjects, options.depth).await?;
     if let Some(inventory) = inventory.as_ref() {
         let whole = |one: &&SizeNews| one.path.is_root();
@@ -68,9 +66,7 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Du) -> any
     let failed = unfound + tell_failures(&order, &news, asked);
     let entries = entries(&order, &news);
     if context.output.json {
-        context.output.document(&Usage {
-            entries: entries.into_iter().map(|(_, entry)| entry).collect(),
-        })?;
+        context.output.document(&Usage { entries })?;
     } else {
         print(&entries, &context.output)?;
     }
@@ -131,8 +127,8 @@ pub(super) fn keep(engine: &Engine, inventory: &Inventory, sizes: &HashMap<Mount
 }
 
 /// Tells on stderr what has no size and why; returns how many failed. What is not measured unasked did not fail.
-fn tell_failures(order: &[(MountId, Mount)], news: &[SizeNews], asked: bool) -> usize {
-    let names: HashMap<&MountId, &str> = order.iter().map(|(id, mount)| (id, mount.name.as_str())).collect();
+pub(super) fn tell_failures(order: &[&Mount], news: &[SizeNews], asked: bool) -> usize {
+    let names: HashMap<&MountId, &str> = order.iter().map(|mount| (&mount.id, mount.name.as_str())).collect();
     let mut failed = 0;
     let mut unasked: Vec<&str> = Vec::new();
     for one in news {
@@ -171,8 +167,8 @@ fn tell_failures(order: &[(MountId, Mount)], news: &[SizeNews], asked: bool) -> 
 }
 
 /// What was measured, by mount in the order asked, by path within.
-fn entries(order: &[(MountId, Mount)], news: &[SizeNews]) -> Vec<(MountKind, UsageEntry)> {
-    let at: HashMap<&MountId, usize> = order.iter().enumerate().map(|(at, (id, _))| (id, at)).collect();
+fn entries(order: &[&Mount], news: &[SizeNews]) -> Vec<UsageEntry> {
+    let at: HashMap<&MountId, usize> = order.iter().enumerate().map(|(at, mount)| (&mount.id, at)).collect();
     let mut measured: Vec<(usize, &SizeNews, &Measured)> = news
         .iter()
         .filter_map(|one| match &one.size {
@@ -181,20 +177,16 @@ fn entries(order: &[(MountId, Mount)], news: &[SizeNews]) -> Vec<(MountKind, Usa
         })
         .collect();
     measured.sort_by(|a, b| (a.0, &a.1.path).cmp(&(b.0, &b.1.path)));
-    let entry = |(at, one, measured): (usize, &SizeNews, &Measured)| {
-        let mount = &order[at].1;
-        let entry = UsageEntry {
-            volume: mount.name.clone(),
-            path: Path::new(one.path.as_bytes()),
-            totals: measured.totals.into(),
-            source: measured.source,
-        };
-        (mount.kind, entry)
+    let entry = |(at, one, measured): (usize, &SizeNews, &Measured)| UsageEntry {
+        volume: order[at].name.clone(),
+        path: Path::new(one.path.as_bytes()),
+        totals: measured.totals.into(),
+        source: measured.source,
     };
     measured.into_iter().map(entry).collect()
 }
 
-fn print(entries: &[(MountKind, UsageEntry)], output: &Output) -> anyhow::Result<()> {
+fn print(entries: &[UsageEntry], output: &Output) -> anyhow::Result<()> {
     let columns = [
         ("SIZE", Align::Right),
         ("FILES", Align::Right),
@@ -202,7 +194,7 @@ fn print(entries: &[(MountKind, UsageEntry)], output: &Output) -> anyhow::Result
         ("MOUNT", Align::Left),
     ];
     let mut table = Table::new(&columns);
-    for (_, entry) in entries {
+    for entry in entries {
         let path = if entry.path.path.is_empty() {
             String::new()
         } else {
@@ -217,8 +209,6 @@ fn print(entries: &[(MountKind, UsageEntry)], output: &Output) -> anyhow::Result
         let name = text::printable_str(&format!("{}{path}", entry.volume));
         table.row(cells.into_iter().chain([name]).collect());
     }
-    for line in table.lines(output.columns, output.ellipsis()) {
-        output.line(&line)?;
-    }
+    output.lines(&table.lines(output.columns, output.ellipsis()))?;
     Ok(())
 }

@@ -22,13 +22,15 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Ls) -> any
         options.kind.is_none_or(|kind| kind.passes(mount.kind)) && (!options.orphans || mount.orphan == Orphan::Yes)
     };
     let mounts: Vec<&Mount> = inventory.mounts.iter().filter(passes).collect();
-    let mut sizes = HashMap::new();
+    let (mut sizes, mut failed) = (HashMap::new(), 0);
     if options.sizes {
         let subjects = mounts
             .iter()
             .map(|mount| Subject::whole((*mount).clone(), false))
             .collect();
-        sizes = totals(du::measure(context, engine, subjects, 0).await?);
+        let news = du::measure(context, engine, subjects, 0).await?;
+        failed = du::tell_failures(&mounts, &news, false);
+        sizes = totals(news);
         du::keep(engine, &inventory, &sizes);
     }
     if context.output.json {
@@ -43,7 +45,6 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Ls) -> any
     } else {
         print(&mounts, options.sizes.then_some(&sizes), &context.output)?;
     }
-    let failed = sizes.values().filter(|size| matches!(size, Size::Failed(_))).count();
     // The list itself is complete: sizes that failed are only a part of it.
     Ok(Exit::of_parts(1, failed))
 }
@@ -81,9 +82,7 @@ fn print(mounts: &[&Mount], sizes: Option<&HashMap<MountId, Size>>, output: &Out
         ]);
         table.row(row);
     }
-    for line in table.lines(output.columns, output.ellipsis()) {
-        output.line(&line)?;
-    }
+    output.lines(&table.lines(output.columns, output.ellipsis()))?;
     Ok(())
 }
 

@@ -42,6 +42,13 @@ impl Output {
         writeln!(io::stdout().lock(), "{line}")
     }
 
+    /// Prints lines of text that hold nothing hostile any more, all at once.
+    pub(super) fn lines(&self, lines: &[String]) -> io::Result<()> {
+        let mut text = lines.join("\n");
+        text.push('\n');
+        self.raw(text.as_bytes())
+    }
+
     /// Prints bytes as they are.
     pub(super) fn raw(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stdout = io::stdout().lock();

@@ -1,10 +1,10 @@
 //! Colours and glyphs, each named by what it means. Nothing on screen means something by colour alone.
 
 use ratatui::style::{Color, Modifier, Style};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Which colours to use.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Colours {
     /// The 256-colour palette.
