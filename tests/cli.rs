@@ -1,5 +1,11 @@
 //! The command line against the demo: shapes that scripts rely on, exit codes, what goes to which stream.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests: what cannot be set up or read is a failed test"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
