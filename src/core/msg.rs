@@ -69,8 +69,8 @@ pub enum EngineMsg {
     Cached(Vec<(MountId, Measured)>),
     /// Sizes of a running measurement.
     Sizes(JobId, Vec<(MountId, Size)>),
-    /// Free and total bytes of the file system that holds the volumes; `None` when it cannot be told.
-    Space(Option<Space>),
+    /// Free and total bytes of the file system that holds the volumes.
+    Space(Result<Space, EngineError>),
     /// The event stream's state changed, or something happened on the engine.
     Watch(WatchNews),
     /// The answer to [`super::effect::EngineEffect::Masked`].

@@ -136,8 +136,10 @@ pub struct EngineState {
     pub measuring: Option<JobId>,
     /// Whether sizes of an earlier start were asked for and came.
     pub cached: Asked,
-    /// The file system that holds the volumes.
-    pub space: Option<Space>,
+    /// Whether free space was asked for.
+    pub space_asked: bool,
+    /// The file system that holds the volumes, or why it cannot be told; `None` until that is known.
+    pub space: Option<Result<Space, EngineError>>,
 }
 
 /// A question that is asked once.

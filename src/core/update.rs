@@ -84,6 +84,7 @@ fn connected(state: &mut State, connected: Connected, effects: &mut Vec<Effect>)
         first_measured: false,
         measuring: None,
         cached: Asked::No,
+        space_asked: false,
         space: None,
     };
     state.engines.insert(id.clone(), engine);

@@ -65,7 +65,13 @@ fn end(outcome: Outcome, bytes: u64) -> JobEnd {
             measured: 0, failed, ..
         } if failed > 0 => JobEnd::Failed(format!("{failed} could not be measured; details say why")),
         Outcome { failed, skipped, .. } => {
-            let part = |count: usize, word| (count > 0).then(|| format!(", {count} {word}")).unwrap_or_default();
+            let part = |count: usize, word| {
+                if count > 0 {
+                    format!(", {count} {word}")
+                } else {
+                    String::new()
+                }
+            };
             let rest = format!("{}{}", part(failed, "failed"), part(skipped, "left out"));
             JobEnd::Partial(format!("{measured}{rest}; details say why"))
         }

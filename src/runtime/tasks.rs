@@ -18,6 +18,7 @@ use crate::core::jobs::JobEnd;
 use crate::core::msg::{Attempt, Connected, EngineMsg, MaskedKey, Msg, Notice, Space};
 use crate::engine::Engine;
 use crate::model::{EngineId, JobId};
+use crate::ops::df;
 use crate::ops::list::{self, Depth, Inventory};
 
 /// First-level names that are shown of what an image holds.
@@ -211,15 +212,22 @@ async fn masked(engine: Engine, of: MaskedKey, mail: Mail) {
     mail.engine(EngineMsg::Masked { of, result }).await;
 }
 
-/// Asks this host for the file system of the engine's data, where the engine runs on it.
-async fn space(_engine: Engine, inventory: Arc<Inventory>, mail: Mail) {
-    let about = &inventory.about;
-    let space = (about.same_host && !about.root_dir.is_empty())
-        .then(|| rustix::fs::statvfs(about.root_dir.as_str()))
-        .and_then(Result::ok)
-        .map(|stat| Space {
-            free: stat.f_bavail * stat.f_frsize,
-            size: stat.f_blocks * stat.f_frsize,
-        });
+/// Asks for the file system of the engine's data: this host, where the engine runs on it, else a helper.
+async fn space(engine: Engine, inventory: Arc<Inventory>, mail: Mail) {
+    let all = match df::data_root(&inventory.about) {
+        Some(here) => Ok(vec![here]),
+        None => df::file_systems(&engine, &inventory).await,
+    };
+    // The one that holds most of the mounts is the one that fills up.
+    let space = all.map(|all| all.into_iter().max_by_key(|backing| backing.mounts.len()));
+    let space = match space {
+        Ok(Some(backing)) => Ok(Space {
+            free: backing.available,
+            size: backing.size,
+        }),
+        // No plain volume, so no file system to speak of.
+        Ok(None) => return,
+        Err(error) => Err(error),
+    };
     mail.engine(EngineMsg::Space(space)).await;
 }

@@ -139,7 +139,7 @@ impl Run {
                 .is_some_and(|status| !status.contains("measure"))
         };
         self.until("sizes", |text| {
-            text.contains("GiB now") && !text.contains('~') && idle(text)
+            text.contains("free of") && text.contains("GiB now") && !text.contains('~') && idle(text)
         })
         .await
     }

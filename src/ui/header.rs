@@ -50,12 +50,16 @@ pub(super) fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Re
 
 fn parts(engine: &EngineState) -> Vec<String> {
     let mut parts = Vec::new();
-    if let Some(space) = engine.space {
-        parts.push(format!(
-            "{} free of {}",
-            figures::bytes(space.free),
-            figures::bytes(space.size)
-        ));
+    match &engine.space {
+        Some(Ok(space)) => {
+            parts.push(format!(
+                "{} free of {}",
+                figures::bytes(space.free),
+                figures::bytes(space.size)
+            ));
+        }
+        Some(Err(_)) => parts.push("free space unknown".to_owned()),
+        None => {}
     }
     if let Some(inventory) = engine.mounts.inventory() {
         parts.push(format!("{}/{} containers up", inventory.running, inventory.containers));

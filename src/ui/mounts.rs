@@ -20,8 +20,8 @@ use time::OffsetDateTime;
 pub(super) fn view(state: &State, engine: &EngineState, theme: &Theme, frame: &mut Frame<'_>) {
     let parts = layout::mounts(state.size, state.details_open);
     bar(&engine.mounts, theme, frame, parts.bar);
-    match empty(engine) {
-        Some((words, style)) => message(&words, style(theme), theme, frame, parts.rows),
+    match empty(engine, theme) {
+        Some((words, style)) => message(&words, style, theme, frame, parts.rows),
         None => {
             head(&engine.mounts, theme, frame, parts.head);
             rows(state, engine, theme, frame, &parts);
@@ -34,21 +34,17 @@ pub(super) fn view(state: &State, engine: &EngineState, theme: &Theme, frame: &m
 }
 
 /// Why there is no row, in words: loading, failed, nothing there and nothing let through are different things.
-fn empty(engine: &EngineState) -> Option<(String, fn(&Theme) -> Style)> {
+fn empty(engine: &EngineState, theme: &Theme) -> Option<(String, Style)> {
     let table = &engine.mounts;
     if !table.rows().is_empty() {
         return None;
     }
     let (_, all) = table.counts();
     Some(match (&engine.fault, table.inventory()) {
-        (Some(error), None) => (format!("cannot list the mounts: {error}. R tries again."), |theme| {
-            theme.fault
-        }),
-        (None, None) => ("listing the mounts".to_owned(), |theme| theme.dim),
-        (_, Some(_)) if all == 0 => ("this engine has no mounts".to_owned(), |theme| theme.dim),
-        (_, Some(_)) => ("no mount passes the filter; esc clears it".to_owned(), |theme| {
-            theme.dim
-        }),
+        (Some(error), None) => (format!("cannot list the mounts: {error}. R tries again."), theme.fault),
+        (None, None) => ("listing the mounts".to_owned(), theme.dim),
+        (_, Some(_)) if all == 0 => ("this engine has no mounts".to_owned(), theme.dim),
+        (_, Some(_)) => ("no mount passes the filter; esc clears it".to_owned(), theme.dim),
     })
 }
 

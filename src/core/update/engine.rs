@@ -42,7 +42,7 @@ pub(super) fn update(state: &mut State, id: &EngineId, msg: EngineMsg, effects: 
             }
             engine.mounts.set_sizes(sizes, now);
         }
-        EngineMsg::Space(space) => engine.space = space,
+        EngineMsg::Space(space) => engine.space = Some(space),
         EngineMsg::Watch(news) => watch(id, engine, news, effects),
         EngineMsg::Masked { of, result } => {
             engine.details.masked.insert(of, Answer::Is(result));
@@ -96,7 +96,9 @@ fn inventory(
             EngineEffect::ReadSizes(Arc::clone(&inventory)),
         ));
     }
-    if engine.space.is_none() && full {
+    // On this host it costs nothing; elsewhere it takes a helper, so once is enough.
+    if full && (engine.about.same_host || !engine.space_asked) {
+        engine.space_asked = true;
         effects.push(Effect::Engine(id.clone(), EngineEffect::Space(inventory)));
     }
     if !full || engine.stale {
