@@ -50,7 +50,7 @@ fn main() -> Result<()> {
         let program = match env::var_os(variable) {
             Some(path) => {
                 println!("cargo::rerun-if-changed={}", Path::new(&path).display());
-                Some(PathBuf::from(path))
+                Some((PathBuf::from(path), "given".to_owned()))
             }
             None if debug && !is_own => None,
             None => match build(arch, is_own, &out) {
@@ -64,7 +64,7 @@ fn main() -> Result<()> {
             },
         };
         match program {
-            Some(program) => embed(arch, &program, &out, &mut table)?,
+            Some((program, target)) => embed(arch, &program, &target, &out, &mut table)?,
             None => println!("no agent for {arch}: its target is not installed"),
         }
     }
@@ -74,7 +74,7 @@ fn main() -> Result<()> {
 }
 
 /// Copies a program to where it is included from and writes its line of the table.
-fn embed(arch: &str, program: &Path, out: &Path, table: &mut String) -> Result<()> {
+fn embed(arch: &str, program: &Path, target: &str, out: &Path, table: &mut String) -> Result<()> {
     let bytes = fs::read(program).map_err(|error| format!("reading the agent {}: {error}", program.display()))?;
     if !bytes.starts_with(b"\x7fELF") {
         return Err(format!("{} is no program for Linux", program.display()).into());
@@ -87,13 +87,13 @@ fn embed(arch: &str, program: &Path, out: &Path, table: &mut String) -> Result<(
     }
     write!(
         table,
-        "({arch:?}, Embedded {{ bytes: include_bytes!({copy:?}), hash: {hash:?} }}),"
+        "({arch:?}, Embedded {{ bytes: include_bytes!({copy:?}), hash: {hash:?}, target: {target:?} }}),"
     )?;
     Ok(())
 }
 
-/// Builds the agent; `None` when nothing here can build for the architecture.
-fn build(arch: &str, is_own: bool, out: &Path) -> Result<Option<PathBuf>> {
+/// Builds the agent and says for which target; `None` when nothing here can build for the architecture.
+fn build(arch: &str, is_own: bool, out: &Path) -> Result<Option<(PathBuf, String)>> {
     let root = env::var("CARGO_MANIFEST_DIR")?;
     let rustc = env::var("RUSTC")?;
     let musl = format!("{arch}-unknown-linux-musl");
@@ -121,6 +121,11 @@ fn build(arch: &str, is_own: bool, out: &Path) -> Result<Option<PathBuf>> {
     }
     // Paths of this machine have no place in the program, nor in its hash.
     flags.push(format!("--remap-path-prefix={root}=."));
+    if let Some(home) =
+        env::var_os("CARGO_HOME").or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".cargo").into()))
+    {
+        flags.push(format!("--remap-path-prefix={}=cargo", Path::new(&home).display()));
+    }
     let output = cargo
         .current_dir(&root)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
@@ -147,7 +152,7 @@ fn build(arch: &str, is_own: bool, out: &Path) -> Result<Option<PathBuf>> {
         )
         .into());
     }
-    Ok(Some(target_dir.join(target).join("agent/vole-agent")))
+    Ok(Some((target_dir.join(&target).join("agent/vole-agent"), target)))
 }
 
 /// Whether the standard library for a target is there.

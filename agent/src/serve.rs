@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::frame;
 use crate::outlet::Outlet;
@@ -16,6 +16,8 @@ use crate::proto::{Fault, FromAgent, Hello, Reply, Request, ToAgent, WINDOW};
 pub const MAX_REQUESTS: usize = 32;
 /// How long the end of a connection waits for a write that nobody takes.
 const STUCK: Duration = Duration::from_secs(1);
+/// How long the end of a connection waits for requests that hang in the kernel.
+const GRACE: Duration = Duration::from_secs(3);
 /// Stack of a request's thread: nothing here recurses, and buffers live on the heap.
 const STACK: usize = 256 << 10;
 
@@ -183,19 +185,19 @@ impl Running {
         lock(&self.table).gates.get(&id).cloned()
     }
 
-    /// Cancels all and waits until they have ended, but not for one whose write nobody takes.
+    /// Cancels all and waits until they have ended, but not for ever: a dead file system holds a thread in the
+    /// kernel, and a client that went takes no write.
     fn finish(&self, outlet: &Outlet) {
+        let begun = Instant::now();
         let mut table = lock(&self.table);
         for gate in table.gates.values() {
             gate.cancel();
         }
         while table.threads > 0 {
-            let (guard, wait) = self
-                .ended
-                .wait_timeout(table, STUCK)
-                .unwrap_or_else(PoisonError::into_inner);
+            let waited = self.ended.wait_timeout(table, STUCK);
+            let (guard, wait) = waited.unwrap_or_else(PoisonError::into_inner);
             table = guard;
-            if wait.timed_out() && outlet.writing() {
+            if wait.timed_out() && (outlet.writing() || begun.elapsed() >= GRACE) {
                 return;
             }
         }

@@ -8,6 +8,8 @@ pub struct Embedded {
     pub bytes: &'static [u8],
     /// The first 16 hexadecimal digits of its SHA-256; names the image that holds it.
     pub hash: &'static str,
+    /// The Rust target that it was built for; `given` when it was named by `VOLE_AGENT_<ARCH>`.
+    pub target: &'static str,
 }
 
 /// What `build.rs` could build or was given, by `uname -m`.
@@ -44,10 +46,16 @@ mod tests {
         assert_eq!(agent("riscv64"), None);
     }
 
+    /// Where the musl target is not installed the agent carries glibc, of which 0.7 MB cannot be left out.
     #[test]
-    fn every_agent_is_at_most_900_kb() {
+    fn every_agent_is_small() {
         for (arch, agent) in AGENTS {
-            assert!(agent.bytes.len() <= 900_000, "{arch}: {} bytes", agent.bytes.len());
+            let limit = if agent.target.ends_with("-gnu") {
+                1_600_000
+            } else {
+                900_000
+            };
+            assert!(agent.bytes.len() <= limit, "{arch}: {} bytes", agent.bytes.len());
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{AtFlags, FileType, StatxAttributes, StatxFlags, fstat, statat, statx};
+use rustix::fs::{AtFlags, CWD, FileType, StatxAttributes, StatxFlags, fstat, statat, statx};
 use rustix::io::Errno;
 
 use crate::proto::{Entry, Kind, Time};
@@ -38,7 +38,7 @@ impl Meta {
             let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
             match statx(dir, name, flags, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID) {
                 Ok(found) => return Ok(Self::from_statx(&found)),
-                Err(Errno::NOSYS | Errno::PERM) => WITHOUT_STATX.store(true, Ordering::Relaxed),
+                Err(Errno::NOSYS | Errno::PERM) => look_for_statx(),
                 Err(errno) => return Err(errno),
             }
         }
@@ -60,7 +60,7 @@ impl Meta {
                 StatxFlags::BASIC_STATS | StatxFlags::MNT_ID,
             ) {
                 Ok(found) => return Ok(Self::from_statx(&found)),
-                Err(Errno::NOSYS | Errno::PERM) => WITHOUT_STATX.store(true, Ordering::Relaxed),
+                Err(Errno::NOSYS | Errno::PERM) => look_for_statx(),
                 Err(errno) => return Err(errno),
             }
         }
@@ -125,9 +125,10 @@ impl Meta {
         self.dev == other.dev && self.ino == other.ino
     }
 
-    /// Whether this, found in `parent`, belongs to another mount or another file system.
+    /// Whether this, found in `parent`, belongs to another mount or another file system. Only a directory's device
+    /// tells: overlayfs gives its files those of the layers.
     pub(crate) fn foreign_to(&self, parent: &Self) -> bool {
-        self.mount_root || self.dev != parent.dev
+        self.mount_root || (self.is_dir() && self.dev != parent.dev)
     }
 
     /// The protocol's entry of this name.
@@ -147,6 +148,13 @@ impl Meta {
             other_fs,
             errno: None,
         }
+    }
+}
+
+/// Gives up on `statx` when it fails where it cannot: a file system may refuse a single entry with `EPERM` too.
+fn look_for_statx() {
+    if statx(CWD, c".", AtFlags::empty(), StatxFlags::TYPE).is_err() {
+        WITHOUT_STATX.store(true, Ordering::Relaxed);
     }
 }
 

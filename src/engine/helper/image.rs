@@ -189,6 +189,7 @@ mod tests {
     const AGENT: Embedded = Embedded {
         bytes: b"\x7fELF and so on",
         hash: "0123456789abcdef",
+        target: "given",
     };
 
     #[test]
