@@ -1,4 +1,4 @@
-//! The whole state of the TUI, with one owner: the loop. Plain data; only [`super::update`] changes it.
+//! The whole state of the TUI, with one owner: the loop. Plain data; only [`super::update()`] changes it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

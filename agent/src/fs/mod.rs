@@ -1,5 +1,5 @@
 //! The backend over real directories: resolves places, dispatches requests. Each request has a file of its own;
-//! nothing here opens a path by name but through [`resolve`] and [`root`].
+//! nothing here opens a path by name but through `resolve` and `root`.
 
 mod file;
 mod find;
