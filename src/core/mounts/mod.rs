@@ -223,16 +223,6 @@ impl Mounts {
         (self.shown, self.sizes.len())
     }
 
-    /// The cursor's position among the shown mounts, from 1; 0 when there is none.
-    pub fn position(&self) -> usize {
-        self.rows
-            .iter()
-            .take(self.at + 1)
-            .filter(|row| matches!(row, Row::Mount(_)))
-            .count()
-            .min(self.shown)
-    }
-
     /// The order of the rows.
     pub fn order(&self) -> Order {
         self.order

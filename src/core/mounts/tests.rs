@@ -144,7 +144,7 @@ fn groups_stand_by_their_sums_and_the_cursor_skips_their_headers() {
     table.step(1);
     assert_eq!(under_cursor(&table), "c");
     table.edge(true);
-    assert_eq!((under_cursor(&table), table.position()), ("a", 3));
+    assert_eq!((under_cursor(&table), table.at()), ("a", 5));
 }
 
 #[test]
