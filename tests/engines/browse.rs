@@ -49,7 +49,7 @@ fn every_volume_can_be_listed(world: &mut World) {
             .unwrap_or_else(|| panic!("no entries: {document:#}"));
         assert_eq!(entries.len(), names.len(), "{volume}: {document:#}");
         for entry in entries {
-            let name = entry["name"].as_str().unwrap_or_else(|| panic!("no name: {entry}"));
+            let name = entry["path"].as_str().unwrap_or_else(|| panic!("no path: {entry}"));
             if entry.get("bytes_b64").is_none_or(serde_json::Value::is_null) {
                 assert!(names.contains(name.as_bytes()), "{volume} has no {name:?}");
             }
@@ -117,6 +117,12 @@ fn a_directory_comes_whole(world: &mut World) {
         .vole()
         .run(&["get", "shop_dbdata:/base/7", file.to_str().unwrap()])
         .expect(0);
+    assert_eq!(std::fs::read(&file).unwrap(), b"row7\n");
+    // What is there is never overwritten.
+    let again = world
+        .vole()
+        .run(&["get", "shop_dbdata:/base/8", file.to_str().unwrap()]);
+    assert_ne!(again.code(), 0, "a second download went over the first");
     assert_eq!(std::fs::read(&file).unwrap(), b"row7\n");
 }
 

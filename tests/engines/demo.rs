@@ -39,8 +39,10 @@ fn every_volume_can_be_measured_and_browsed_or_says_why_not() {
     assert!(entries.len() >= 15, "{document:#}");
     for entry in entries {
         let name = text(&entry["volume"]);
-        let tree = demo(&["tree", &name, "--depth", "1", "--json"]).expect(0).json();
-        assert!(tree["entries"].is_array(), "{name}: {tree:#}");
+        if entry["dirs"] != 0 {
+            let tree = demo(&["tree", &name, "--depth", "1", "--json"]).expect(0).json();
+            assert!(tree["entries"].is_array(), "{name}: {tree:#}");
+        }
     }
 }
 

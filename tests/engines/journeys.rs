@@ -43,7 +43,7 @@ fn from_the_list_into_a_file_and_back(world: &mut World) {
         pty.keys("j<enter>");
         pty.wait_for("row1", PATIENCE);
         pty.keys("<esc>");
-        pty.wait_for("wal", PATIENCE);
+        pty.wait_for("base", PATIENCE);
         for _ in 0..4 {
             pty.keys("<esc>");
             pty.settle(Duration::from_millis(150), PATIENCE);
