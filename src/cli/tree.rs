@@ -31,7 +31,12 @@ struct Document {
 #[derive(Debug, Serialize)]
 struct Row {
     #[serde(flatten)]
-    path: Path,
+    name: Name,
+    /// The whole path, lossy where it is no UTF-8.
+    path: String,
+    /// The whole path in base64, only when it is no UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_b64: Option<String>,
     kind: &'static str,
     bytes: u64,
     allocated_bytes: u64,
@@ -52,11 +57,22 @@ struct Name {
     bytes_b64: Option<String>,
 }
 
+impl Name {
+    fn new(bytes: &[u8]) -> Self {
+        Self {
+            name: String::from_utf8_lossy(bytes).into_owned(),
+            bytes_b64: b64_unless_text(bytes),
+        }
+    }
+}
+
 impl Row {
     fn new(path: &BytePath, entry: &Entry) -> Self {
         let since_epoch = i128::from(entry.mtime.secs) * 1_000_000_000 + i128::from(entry.mtime.nanos);
         Self {
-            path: Path::new(path.as_bytes()),
+            name: Name::new(&entry.name),
+            path: String::from_utf8_lossy(path.as_bytes()).into_owned(),
+            path_b64: b64_unless_text(path.as_bytes()),
             kind: kind_word(entry.kind),
             bytes: entry.size,
             allocated_bytes: entry.allocated,
@@ -64,10 +80,7 @@ impl Row {
             uid: entry.uid,
             gid: entry.gid,
             modified: OffsetDateTime::from_unix_timestamp_nanos(since_epoch).ok(),
-            target: entry.target.as_ref().map(|target| Name {
-                name: String::from_utf8_lossy(target).into_owned(),
-                bytes_b64: b64_unless_text(target),
-            }),
+            target: entry.target.as_deref().map(Name::new),
             other_fs: entry.other_fs,
         }
     }
@@ -100,7 +113,8 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Tree) -> a
                 sink,
                 failed: 0,
             };
-            walk.run(&place.path, options.depth).await?;
+            let own_name = place.mount.name.rsplit('/').next().unwrap_or_default();
+            walk.run(&place.path, own_name, options.depth).await?;
             let failed = walk.failed;
             if let Sink::Rows(entries) = walk.sink {
                 let path = Path::new(place.path.as_bytes());
@@ -131,7 +145,16 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    async fn run(&mut self, top: &BytePath, depth: u32) -> anyhow::Result<()> {
+    /// Walks from `top`; `own_name` is what the mount itself is called, for one that is a file.
+    async fn run(&mut self, top: &BytePath, own_name: &str, depth: u32) -> anyhow::Result<()> {
+        let mut entry = self.open.session.stat(self.open.place(top)).await?;
+        if entry.kind != Kind::Dir {
+            if entry.name.is_empty() {
+                entry.name = own_name.as_bytes().to_vec();
+            }
+            self.tell(top, &entry, "", true)?;
+            return Ok(());
+        }
         let mut levels: Vec<Level> = Vec::new();
         // The top must be a directory that can be read; below it, one that cannot is told and passed over.
         if depth > 0 {

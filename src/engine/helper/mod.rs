@@ -134,7 +134,8 @@ fn mounting(about: &About, target: &Target) -> Result<Mounting, String> {
         Target::Volume { name, mountpoint } => match mountpoint {
             // By path, so that nothing that podman does to the volumes of a container it removes can reach it.
             Some(path) if about.flavour == Flavour::Podman && about.same_host => match kind_of(about, path) {
-                HostKind::Missing => Err("the volume is gone".to_owned()),
+                // The volume went away, or it is a bind of a path that is not there.
+                HostKind::Missing => Err(format!("the volume's data is gone: {path}: no such file or directory")),
                 HostKind::Dir => Ok(Mounting::Bind(path.clone())),
                 _ => Ok(Mounting::Volume(name.clone())),
             },
