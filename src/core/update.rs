@@ -1,5 +1,7 @@
 //! Folds messages into the state and says what is to be done. Pure: no I/O, no clock.
 
+use crossterm::event::KeyCode;
+
 use super::action::Action;
 use super::available::available;
 use super::effect::{Effect, EngineEffect};
@@ -109,13 +111,21 @@ fn arrange(state: &mut State) {
 }
 
 fn key(state: &mut State, key: Key, effects: &mut Vec<Effect>) -> bool {
-    if state.wants_text() {
-        return text(state, key, effects);
-    }
-    let Some(action) = state.keymap.action(key, &state.sections()) else {
-        return false;
+    let action = match state.wants_text() {
+        true => None,
+        false => state.keymap.action(key, &state.sections()),
     };
-    available(action, state) && act(state, action, effects)
+    match action {
+        Some(action) => available(action, state) && act(state, action, effects),
+        // Terminals send Alt as an escape before the key. Without a meaning of its own it was Esc, with the next
+        // key so close behind (a slow link gathers them) that both were read at once.
+        None if key.alt => {
+            let escaped = self::key(state, Key::plain(KeyCode::Esc), effects);
+            self::key(state, Key { alt: false, ..key }, effects) || escaped
+        }
+        None if state.wants_text() => text(state, key, effects),
+        None => false,
+    }
 }
 
 /// Does an action that is available. Returns whether something on screen may look different.

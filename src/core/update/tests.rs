@@ -247,3 +247,24 @@ fn a_key_among_ten_thousand_volumes_is_quick() {
         times[times.len() - 1]
     );
 }
+
+/// Over a slow link Esc and the next key arrive in one piece, which reads as Alt.
+#[test]
+fn an_escape_with_a_key_close_behind_is_both() {
+    let mut state = listing(vec![volume("a"), volume("b")]);
+    keys(&mut state, "/ b alt-ctrl-c");
+    assert!(!state.wants_text(), "the field is closed");
+    let effects = keys(&mut state, "? alt-ctrl-c");
+    assert_eq!(state.dialog, None);
+    assert_eq!(effects, [Effect::Quit]);
+    keys(&mut state, ": alt-enter");
+    assert_eq!(state.dialog, None, "what was escaped from is not accepted");
+}
+
+#[test]
+fn a_key_with_alt_that_has_a_meaning_keeps_it() {
+    let own = [("help".to_owned(), vec!["alt-h".to_owned()])].into();
+    let mut state = State::new(Settings::default(), Keymap::new(&own).unwrap(), NOW, (80, 24));
+    keys(&mut state, "alt-h");
+    assert_eq!(state.dialog, Some(Dialog::Help { top: 0 }));
+}
