@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, ensure};
-use vole_test_support::{Engine, FakeEngine, FakeFleet, Family, Home, Vole};
+use vole_test_support::{Engine, Family, Home, Vole};
 
 use crate::program;
 use stats::{Table, paired};
@@ -75,11 +75,9 @@ fn big_tree(vole: &Vole, table: &mut Table) -> anyhow::Result<()> {
     eprintln!("growing a tree of a million entries …");
     let entries = tree::grow(&path, 1_000_000)?;
     let home = Home::new();
-    // The scan alone: in process, on the path, beside an engine that has nothing.
-    let empty = FakeFleet::new(0, 0);
-    let fake = FakeEngine::start(move |request| empty.reply(request));
+    // The scan alone: in process, on the path.
     let place = path.display().to_string();
-    let alone = vole.on(fake.host());
+    let alone = vole.on(engine.host());
     let mut peers: Vec<(&str, Vec<&str>)> = vec![("du", vec!["-s", &place])];
     if installed("gdu") {
         peers.push(("gdu", vec!["-n", "-p", "-s", &place]));

@@ -77,7 +77,8 @@ fn keys(vole: &Vole, what: &str, table: &mut Table) -> anyhow::Result<()> {
         &format!("from key to changed screen: opening the filter, its first letter ({what})"),
         &format!("{:.1} ms, {:.1} ms", filter * 1e3, letter * 1e3),
     );
-    pty.keys("<ctrl-c>");
+    // The first closes the field, the second ends the program.
+    pty.keys("<ctrl-c><ctrl-c>");
     pty.wait_exit(PATIENCE);
     Ok(())
 }
