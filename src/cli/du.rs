@@ -1,6 +1,7 @@
 //! `vole du`: measures mounts, or directories in them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
@@ -29,7 +30,7 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Du) -> any
         for place in context.places(engine, &options.places).await? {
             match place {
                 Ok(place) => subjects.push(Subject {
-                    mount: place.mount,
+                    mount: Arc::new(place.mount),
                     path: place.path,
                     asked,
                 }),
@@ -46,12 +47,11 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Du) -> any
         let subjects = inventory
             .mounts
             .iter()
-            .map(|mount| Subject::whole(mount.clone(), asked))
+            .map(|mount| Subject::whole(Arc::clone(mount), asked))
             .collect();
         (subjects, Some(inventory))
     };
-    let order: Vec<Mount> = subjects.iter().map(|subject| subject.mount.clone()).collect();
-    let order: Vec<&Mount> = order.iter().collect();
+    let order: Vec<Arc<Mount>> = subjects.iter().map(|subject| Arc::clone(&subject.mount)).collect();
     let news = measure(context, engine, subjects, options.depth).await?;
     if let Some(inventory) = inventory.as_ref() {
         let whole = |one: &&SizeNews| one.path.is_root();
@@ -127,7 +127,7 @@ pub(super) fn keep(engine: &Engine, inventory: &Inventory, sizes: &HashMap<Mount
 }
 
 /// Tells on stderr what has no size and why; returns how many failed. What is not measured unasked did not fail.
-pub(super) fn tell_failures(order: &[&Mount], news: &[SizeNews], asked: bool) -> usize {
+pub(super) fn tell_failures(order: &[Arc<Mount>], news: &[SizeNews], asked: bool) -> usize {
     let names: HashMap<&MountId, &str> = order.iter().map(|mount| (&mount.id, mount.name.as_str())).collect();
     let mut failed = 0;
     let mut unasked: Vec<&str> = Vec::new();
@@ -167,7 +167,7 @@ pub(super) fn tell_failures(order: &[&Mount], news: &[SizeNews], asked: bool) ->
 }
 
 /// What was measured, by mount in the order asked, by path within.
-fn entries(order: &[&Mount], news: &[SizeNews]) -> Vec<UsageEntry> {
+fn entries(order: &[Arc<Mount>], news: &[SizeNews]) -> Vec<UsageEntry> {
     let at: HashMap<&MountId, usize> = order.iter().enumerate().map(|(at, mount)| (&mount.id, at)).collect();
     let mut measured: Vec<(usize, &SizeNews, &Measured)> = news
         .iter()

@@ -1,6 +1,7 @@
 //! `vole ls`: mounts with their containers, project, size and whether anything refers to them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::args::Ls;
 use super::du;
@@ -18,15 +19,15 @@ use crate::text;
 
 pub(super) async fn run(context: &Context, engine: &Engine, options: &Ls) -> anyhow::Result<Exit> {
     let inventory = context.inventory(engine, Depth::Full).await?;
-    let passes = |mount: &&Mount| {
+    let passes = |mount: &&Arc<Mount>| {
         options.kind.is_none_or(|kind| kind.passes(mount.kind)) && (!options.orphans || mount.orphan == Orphan::Yes)
     };
-    let mounts: Vec<&Mount> = inventory.mounts.iter().filter(passes).collect();
+    let mounts: Vec<Arc<Mount>> = inventory.mounts.iter().filter(passes).cloned().collect();
     let (mut sizes, mut failed) = (HashMap::new(), 0);
     if options.sizes {
         let subjects = mounts
             .iter()
-            .map(|mount| Subject::whole((*mount).clone(), false))
+            .map(|mount| Subject::whole(Arc::clone(mount), false))
             .collect();
         let news = du::measure(context, engine, subjects, 0).await?;
         failed = du::tell_failures(&mounts, &news, false);
@@ -60,7 +61,7 @@ fn measured(size: Option<&Size>) -> Option<&crate::model::size::Measured> {
     }
 }
 
-fn print(mounts: &[&Mount], sizes: Option<&HashMap<MountId, Size>>, output: &Output) -> anyhow::Result<()> {
+fn print(mounts: &[Arc<Mount>], sizes: Option<&HashMap<MountId, Size>>, output: &Output) -> anyhow::Result<()> {
     let mut columns = vec![("KIND", Align::Left), ("NAME", Align::Left)];
     if sizes.is_some() {
         columns.extend([("SIZE", Align::Right), ("FILES", Align::Right)]);

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
@@ -42,10 +43,10 @@ fn by_name(argument: &[u8], inventory: &Inventory) -> anyhow::Result<Place> {
         Some(at) => (&argument[..at], &argument[at + 1..]),
         None => (argument, &[][..]),
     };
-    let volume = |mount: &&Mount| mount.kind.is_volume() && mount.name.as_bytes() == name;
+    let volume = |mount: &&Arc<Mount>| mount.kind.is_volume() && mount.name.as_bytes() == name;
     if let Some(mount) = inventory.mounts.iter().find(volume) {
         return Ok(Place {
-            mount: mount.clone(),
+            mount: Mount::clone(mount),
             path: BytePath::new(path),
         });
     }
@@ -88,7 +89,7 @@ fn tmpfs(container: &[u8], path: &[u8], inventory: &Inventory) -> Option<Place> 
         Some((
             destination.as_bytes().len(),
             Place {
-                mount: mount.clone(),
+                mount: Mount::clone(mount),
                 path: BytePath::new(rest),
             },
         ))
@@ -104,10 +105,10 @@ fn host_path(argument: &[u8], inventory: &Inventory) -> anyhow::Result<Place> {
     let splits: Vec<(&str, &str)> = [(text, "")].into_iter().chain(colons).collect();
     for (source, path) in &splits {
         let source = inventory::normalise(source);
-        let known = |mount: &&Mount| mount.kind == MountKind::Bind && mount.name == source;
+        let known = |mount: &&Arc<Mount>| mount.kind == MountKind::Bind && mount.name == source;
         if let Some(mount) = inventory.mounts.iter().find(known) {
             return Ok(Place {
-                mount: asked_for(mount.clone()),
+                mount: asked_for(Mount::clone(mount)),
                 path: BytePath::new(path.as_bytes()),
             });
         }
@@ -162,7 +163,7 @@ mod tests {
         let bind = |path: &str| inventory::host_path(path, &inventory::PathFacts::default());
         inventory
             .mounts
-            .extend([bind("/srv/a:b"), bind("/srv/a"), bind("/proc/1")]);
+            .extend([bind("/srv/a:b"), bind("/srv/a"), bind("/proc/1")].map(Arc::new));
         inventory
     }
 

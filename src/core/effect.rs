@@ -47,7 +47,7 @@ pub enum EngineEffect {
         /// The job.
         job: JobId,
         /// The mounts.
-        mounts: Vec<Mount>,
+        mounts: Vec<Arc<Mount>>,
         /// Whether the operator named them: then what is measured on demand only is measured too.
         asked: bool,
     },

@@ -27,7 +27,7 @@ pub(crate) fn volume(name: &str) -> Mount {
         name: name.to_owned(),
         driver: "local".to_owned(),
         options: BTreeMap::new(),
-        labels: BTreeMap::new(),
+        labels: Arc::default(),
         project: None,
         project_derived: false,
         services: Vec::new(),
@@ -74,7 +74,7 @@ pub(crate) fn inventory(mounts: Vec<Mount>) -> Arc<Inventory> {
     });
     Arc::new(Inventory {
         about,
-        mounts,
+        mounts: mounts.into_iter().map(Arc::new).collect(),
         containers: 0,
         running: 0,
         warnings: Vec::new(),

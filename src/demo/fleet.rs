@@ -164,7 +164,7 @@ fn anonymous(seed: u64, age: i64) -> Volume {
 
 impl Volume {
     fn label(mut self, key: &str, value: &str) -> Self {
-        self.row.labels.insert(key.to_owned(), value.to_owned());
+        Arc::make_mut(&mut self.row.labels).insert(key.to_owned(), value.to_owned());
         self
     }
 

@@ -1,6 +1,7 @@
 //! The REST side of an engine as a small trait, with lenient types of our own for what it answers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
@@ -116,8 +117,8 @@ pub struct VolumeRow {
     pub mountpoint: String,
     /// When it was made, when that could be read.
     pub created: Option<OffsetDateTime>,
-    /// Labels.
-    pub labels: BTreeMap<String, String>,
+    /// Labels; shared with the mount that is made of the row.
+    pub labels: Arc<BTreeMap<String, String>>,
     /// Driver options.
     pub options: BTreeMap<String, String>,
     /// `local` or `global`.

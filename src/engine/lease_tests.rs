@@ -129,7 +129,7 @@ fn mount(name: &str) -> Mount {
         name: name.to_owned(),
         driver: "local".to_owned(),
         options: BTreeMap::new(),
-        labels: BTreeMap::new(),
+        labels: Arc::default(),
         project: None,
         project_derived: false,
         services: Vec::new(),

@@ -1,6 +1,7 @@
 //! Bind mounts as rows, one per source path, and image mounts, one per image.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Evidence, Use, Uses, attachments, projects, scan, used_by};
 use crate::model::{Mount, MountId, MountKind, Orphan, Scan};
@@ -47,7 +48,7 @@ pub(super) fn row(kind: MountKind, prefix: &str, name: &str, uses: &[Use<'_>], s
         name: name.to_owned(),
         driver: String::new(),
         options: BTreeMap::new(),
-        labels: BTreeMap::new(),
+        labels: Arc::default(),
         project,
         project_derived: derived,
         services: projects::services(uses),

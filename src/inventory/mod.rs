@@ -12,6 +12,7 @@ mod tmpfs;
 mod volumes;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 pub use paths::{PathFact, PathFacts, PathKind, normalise};
 
@@ -37,7 +38,7 @@ pub struct Evidence<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Built {
     /// Volumes first, then binds, tmpfs, images; by name within.
-    pub mounts: Vec<Mount>,
+    pub mounts: Vec<Arc<Mount>>,
     /// What does not fit together in the engine's answers.
     pub warnings: Vec<String>,
 }
@@ -47,9 +48,8 @@ pub fn build(evidence: Evidence<'_>) -> Built {
     let mut built = Built::default();
     let uses = Uses::collect(evidence);
     built.mounts = volumes::build(evidence, &uses, &mut built.warnings);
-    built.mounts.extend(binds::build(evidence, &uses));
-    built.mounts.extend(tmpfs::build(&uses));
-    built.mounts.extend(binds::images(&uses));
+    let others = [binds::build(evidence, &uses), tmpfs::build(&uses), binds::images(&uses)];
+    built.mounts.extend(others.into_iter().flatten().map(Arc::new));
     built
 }
 

@@ -64,6 +64,7 @@ impl World {
         self.build()
             .mounts
             .into_iter()
+            .map(Arc::unwrap_or_clone)
             .find(|mount| mount.id.as_str() == id)
             .unwrap_or_else(|| panic!("no {id}"))
     }
@@ -149,12 +150,12 @@ fn anonymous_by_label_or_by_sixty_four_lowercase_digits() {
     world.volume(HEX);
     world.volume(&HEX.to_uppercase());
     world.volume(&HEX[1..]);
-    world.volume("labelled").labels = options(&[("com.docker.volume.anonymous", "")]);
+    world.volume("labelled").labels = options(&[("com.docker.volume.anonymous", "")]).into();
     let kinds: HashMap<String, MountKind> = world
         .build()
         .mounts
-        .into_iter()
-        .map(|mount| (mount.name, mount.kind))
+        .iter()
+        .map(|mount| (mount.name.clone(), mount.kind))
         .collect();
     assert_eq!(kinds[HEX], MountKind::Anonymous);
     assert_eq!(kinds["labelled"], MountKind::Anonymous);
@@ -328,7 +329,7 @@ fn tmpfs_comes_from_inspect_and_belongs_to_its_container() {
 fn projects_come_from_labels_and_only_from_containers_that_agree() {
     let project = "com.docker.compose.project";
     let mut world = World::new();
-    world.volume("own").labels = options(&[(project, "shop")]);
+    world.volume("own").labels = options(&[(project, "shop")]).into();
     world.volume("derived");
     world.volume("disputed");
     let shop = world.container(
@@ -336,7 +337,7 @@ fn projects_come_from_labels_and_only_from_containers_that_agree() {
         "running",
         &[volume("derived", "/d"), volume("disputed", "/d"), volume("own", "/d")],
     );
-    shop.labels = options(&[(project, "shop"), ("com.docker.compose.service", "db")]);
+    shop.labels = options(&[(project, "shop"), ("com.docker.compose.service", "db")]).into();
     let blog = world.container("b", "running", &[volume("disputed", "/d")]);
     blog.labels = options(&[
         ("com.docker.stack.namespace", "blog"),

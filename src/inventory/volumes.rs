@@ -1,6 +1,7 @@
 //! Volumes as rows: those that the engine lists, and those that only containers speak of.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use super::orphans::Claims;
 use super::{Evidence, Uses, attachments, projects, scan, used_by};
@@ -11,10 +12,10 @@ use crate::model::{Mount, MountId, MountKind, Orphan, Scan};
 const ANONYMOUS: &str = "com.docker.volume.anonymous";
 
 /// Builds the rows of all volumes, by name.
-pub(super) fn build<'a>(evidence: Evidence<'a>, uses: &Uses<'a>, warnings: &mut Vec<String>) -> Vec<Mount> {
+pub(super) fn build<'a>(evidence: Evidence<'a>, uses: &Uses<'a>, warnings: &mut Vec<String>) -> Vec<Arc<Mount>> {
     let claims = Claims::collect(evidence, uses);
     let rows = evidence.volumes.map(|list| list.rows.as_slice()).unwrap_or_default();
-    let mut mounts: Vec<Mount> = rows.iter().map(|row| listed(row, &claims, uses)).collect();
+    let mut mounts: Vec<Arc<Mount>> = rows.iter().map(|row| Arc::new(listed(row, &claims, uses))).collect();
     let known: HashSet<&str> = rows.iter().map(|row| row.name.as_str()).collect();
     let mut unlisted: Vec<&str> = uses
         .volumes
@@ -29,7 +30,7 @@ pub(super) fn build<'a>(evidence: Evidence<'a>, uses: &Uses<'a>, warnings: &mut 
                 "volume {name} is used by a container, but the engine does not list it"
             ));
         }
-        mounts.push(only_told(name, uses));
+        mounts.push(Arc::new(only_told(name, uses)));
     }
     mounts.sort_by(|a, b| a.name.cmp(&b.name));
     mounts.dedup_by(|a, b| a.id == b.id);
@@ -66,7 +67,7 @@ fn listed(row: &VolumeRow, claims: &Claims<'_>, uses: &Uses<'_>) -> Mount {
         name: row.name.clone(),
         driver: row.driver.clone(),
         options: row.options.clone(),
-        labels: row.labels.clone(),
+        labels: Arc::clone(&row.labels),
         project,
         project_derived,
         services: projects::services(uses),
@@ -96,7 +97,7 @@ fn only_told(name: &str, uses: &Uses<'_>) -> Mount {
         name: name.to_owned(),
         driver: point.map(|point| point.driver.clone()).unwrap_or_default(),
         options: BTreeMap::new(),
-        labels: BTreeMap::new(),
+        labels: Arc::default(),
         project,
         project_derived,
         services: projects::services(uses),

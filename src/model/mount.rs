@@ -1,6 +1,7 @@
 //! Mounts and what attaches them, as the inventory found them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -164,7 +165,7 @@ pub struct Mount {
     /// Driver options.
     pub options: BTreeMap<String, String>,
     /// Labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Arc<BTreeMap<String, String>>,
     /// Compose project (or swarm stack).
     pub project: Option<String>,
     /// Whether `project` comes from attaching containers rather than from the volume's own label.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use vole_agent::proto::FileSystem;
 
@@ -43,7 +44,13 @@ pub struct Backing {
 pub async fn file_systems(engine: &Engine, inventory: &Inventory) -> Result<Vec<Backing>, EngineError> {
     let plain =
         |mount: &&Mount| mount.scan == Scan::Shared && (mount.kind.is_volume() || mount.kind == MountKind::Bind);
-    let mounts: Vec<&Mount> = inventory.mounts.iter().filter(plain).take(ASKED).collect();
+    let mounts: Vec<&Mount> = inventory
+        .mounts
+        .iter()
+        .map(Arc::as_ref)
+        .filter(plain)
+        .take(ASKED)
+        .collect();
     let found = match ask(engine, &mounts).await {
         Ok(found) if !found.is_empty() => return Ok(found),
         Ok(_) => Ok(Vec::new()),

@@ -20,7 +20,7 @@ pub struct Inventory {
     /// The engine.
     pub about: Arc<About>,
     /// The mounts, volumes first, then binds, tmpfs, images; by name within.
-    pub mounts: Vec<Mount>,
+    pub mounts: Vec<Arc<Mount>>,
     /// Containers in all.
     pub containers: usize,
     /// Containers running.

@@ -29,7 +29,7 @@ const HELPERS: usize = 4;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     /// The mount.
-    pub mount: Mount,
+    pub mount: Arc<Mount>,
     /// The directory or file in it.
     pub path: BytePath,
     /// Whether the operator named it: then what is [`crate::model::Scan::OnDemand`] is measured too.
@@ -38,7 +38,7 @@ pub struct Subject {
 
 impl Subject {
     /// A whole mount.
-    pub fn whole(mount: Mount, asked: bool) -> Self {
+    pub fn whole(mount: Arc<Mount>, asked: bool) -> Self {
         Self {
             mount,
             path: BytePath::root(),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -86,7 +87,7 @@ impl SizeCache {
         if !inventory.complete || !inventory.warnings.is_empty() {
             return;
         }
-        let there: HashMap<&MountId, &Mount> = inventory.mounts.iter().map(|mount| (&mount.id, mount)).collect();
+        let there: HashMap<&MountId, &Arc<Mount>> = inventory.mounts.iter().map(|mount| (&mount.id, mount)).collect();
         let before = self.rows.len();
         self.rows
             .retain(|id, row| there.get(id).is_some_and(|mount| mount.created == row.created));
@@ -169,7 +170,7 @@ mod tests {
         assert_eq!(cache.get(&kept), Some(&size(7)));
         let anew = Mount {
             created: Some(datetime!(2024-05-01 11:00 UTC)),
-            ..kept.clone()
+            ..Mount::clone(&kept)
         };
         assert_eq!(cache.get(&anew), None);
 

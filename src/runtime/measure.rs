@@ -29,7 +29,7 @@ const QUEUE: usize = 64;
 pub(super) async fn run(
     engine: Engine,
     job: JobId,
-    mounts: Vec<Mount>,
+    mounts: Vec<Arc<Mount>>,
     asked: bool,
     mail: Mail,
     cancel: CancellationToken,
@@ -142,7 +142,7 @@ pub(super) async fn read_sizes(engine: Engine, inventory: Arc<Inventory>, mail: 
     let read = tokio::task::spawn_blocking(move || {
         let cache = SizeCache::open(&engine.id, &Environment::of_process());
         let known = |mount: &Mount| Some((mount.id.clone(), cache.get(mount)?.clone()));
-        inventory.mounts.iter().filter_map(known).collect()
+        inventory.mounts.iter().map(Arc::as_ref).filter_map(known).collect()
     });
     let sizes = match read.await {
         Ok(sizes) => sizes,
@@ -166,7 +166,7 @@ pub(super) async fn write_sizes(
 ) {
     let written = tokio::task::spawn_blocking(move || {
         let mut cache = SizeCache::open(&engine.id, &Environment::of_process());
-        let mounts: HashMap<&MountId, &Mount> = inventory.mounts.iter().map(|mount| (&mount.id, mount)).collect();
+        let mounts: HashMap<&MountId, &Arc<Mount>> = inventory.mounts.iter().map(|mount| (&mount.id, mount)).collect();
         for (id, size) in sizes {
             if let Some(mount) = mounts.get(&id) {
                 cache.put(mount, size);

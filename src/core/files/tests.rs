@@ -58,7 +58,7 @@ fn mount() -> Mount {
         name: "data".into(),
         driver: "local".into(),
         options: BTreeMap::new(),
-        labels: BTreeMap::new(),
+        labels: Arc::default(),
         project: None,
         project_derived: false,
         services: Vec::new(),

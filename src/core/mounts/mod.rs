@@ -65,7 +65,7 @@ impl Mounts {
 
     /// Takes a new list. Sizes stay with their mounts, but not with a volume that was made anew under its old name.
     pub fn set_inventory(&mut self, inventory: Arc<Inventory>, now: OffsetDateTime) {
-        let mut old: HashMap<&MountId, (&Mount, &Size)> = HashMap::new();
+        let mut old: HashMap<&MountId, (&Arc<Mount>, &Size)> = HashMap::new();
         if let Some(before) = &self.inventory {
             old.extend(
                 before
@@ -75,7 +75,7 @@ impl Mounts {
                     .map(|(mount, size)| (&mount.id, (mount, size))),
             );
         }
-        let kept = |mount: &Mount| match old.get(&mount.id) {
+        let kept = |mount: &Arc<Mount>| match old.get(&mount.id) {
             Some((before, size)) if before.created == mount.created => (*size).clone(),
             _ => Size::Unknown(None),
         };
@@ -143,7 +143,7 @@ impl Mounts {
     }
 
     /// Mounts that may be measured unasked and were not, or not since `fresh`.
-    pub fn unmeasured(&self, fresh: OffsetDateTime) -> Vec<Mount> {
+    pub fn unmeasured(&self, fresh: OffsetDateTime) -> Vec<Arc<Mount>> {
         self.select(|mount, size| {
             matches!(mount.scan, Scan::Shared | Scan::Alone | Scan::InContainer(_))
                 && match size {
@@ -155,12 +155,12 @@ impl Mounts {
     }
 
     /// All mounts that may be measured unasked.
-    pub fn measurable(&self) -> Vec<Mount> {
+    pub fn measurable(&self) -> Vec<Arc<Mount>> {
         self.select(|mount, _| matches!(mount.scan, Scan::Shared | Scan::Alone | Scan::InContainer(_)))
     }
 
     /// The marked mounts, or else the one under the cursor, without those that are never measured.
-    pub fn chosen(&self) -> Vec<Mount> {
+    pub fn chosen(&self) -> Vec<Arc<Mount>> {
         let marks = self.all_marks();
         let chosen = |mount: &Mount| {
             if marks.is_empty() {
@@ -179,14 +179,14 @@ impl Mounts {
             .collect()
     }
 
-    fn select(&self, wanted: impl Fn(&Mount, &Size) -> bool) -> Vec<Mount> {
+    fn select(&self, wanted: impl Fn(&Mount, &Size) -> bool) -> Vec<Arc<Mount>> {
         self.entries()
             .filter(|(mount, size)| wanted(mount, size))
-            .map(|(mount, _)| mount.clone())
+            .map(|(mount, _)| Arc::clone(mount))
             .collect()
     }
 
-    fn entries(&self) -> impl Iterator<Item = (&Mount, &Size)> {
+    fn entries(&self) -> impl Iterator<Item = (&Arc<Mount>, &Size)> {
         self.inventory
             .iter()
             .flat_map(|inventory| &inventory.mounts)

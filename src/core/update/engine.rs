@@ -142,7 +142,7 @@ fn measure_news(state: &mut State, id: &EngineId, effects: &mut Vec<Effect>) {
 pub(super) fn measure(
     state: &mut State,
     id: &EngineId,
-    mounts: Vec<Mount>,
+    mounts: Vec<Arc<Mount>>,
     asked: bool,
     effects: &mut Vec<Effect>,
 ) -> bool {

@@ -47,7 +47,7 @@ fn connecting_lists_rows_first_then_everything_then_measures_what_is_not_known()
     let effects = engine_effects(tell(&mut state, EngineMsg::Cached(cached)));
     let measure = EngineEffect::Measure {
         job: JobId(1),
-        mounts: vec![volume("b")],
+        mounts: vec![Arc::new(volume("b"))],
         asked: false,
     };
     assert_eq!(

@@ -1,6 +1,7 @@
 //! What there is in the fleet, as the inventory of a real engine shows it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use futures_util::{FutureExt, StreamExt};
 use vole_agent::proto::Order;
@@ -12,7 +13,7 @@ use crate::engine::daemon::{Daemon, EngineEvent};
 use crate::model::{Mount, MountKind, Orphan, Scan};
 use crate::ops::list::{self, Depth};
 
-async fn mounts() -> Vec<Mount> {
+async fn mounts() -> Vec<Arc<Mount>> {
     let inventory = list::load(&engine(DemoOptions::instant(NOW)), Depth::Full)
         .await
         .unwrap();

@@ -60,7 +60,7 @@ impl From<Row> for VolumeRow {
             driver: row.driver.0,
             mountpoint: row.mountpoint.0,
             created: moment(&row.created_at.0),
-            labels: row.labels.0,
+            labels: row.labels.0.into(),
             options: row.options.0,
             scope: row.scope.0,
             cluster: row.cluster_volume.is_some(),

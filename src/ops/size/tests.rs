@@ -9,7 +9,7 @@ use crate::demo::{self, DemoOptions};
 use crate::model::Scan;
 use crate::ops::list::{self, Depth};
 
-async fn mounts(engine: &Engine) -> Vec<Mount> {
+async fn mounts(engine: &Engine) -> Vec<Arc<Mount>> {
     list::load(engine, Depth::Full).await.unwrap().mounts
 }
 

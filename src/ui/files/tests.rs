@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -70,7 +71,7 @@ fn mount() -> Mount {
         name: "shop_pgdata".into(),
         driver: "local".into(),
         options: BTreeMap::new(),
-        labels: BTreeMap::new(),
+        labels: Arc::default(),
         project: None,
         project_derived: false,
         services: Vec::new(),
