@@ -337,7 +337,7 @@ fn projects_come_from_labels_and_only_from_containers_that_agree() {
         "running",
         &[volume("derived", "/d"), volume("disputed", "/d"), volume("own", "/d")],
     );
-    shop.labels = options(&[(project, "shop"), ("com.docker.compose.service", "db")]).into();
+    shop.labels = options(&[(project, "shop"), ("com.docker.compose.service", "db")]);
     let blog = world.container("b", "running", &[volume("disputed", "/d")]);
     blog.labels = options(&[
         ("com.docker.stack.namespace", "blog"),
