@@ -98,8 +98,8 @@ pub struct Space {
 pub enum WatchNews {
     /// Events are heard; at first or again.
     Live,
-    /// Something changed: list again.
-    Changed,
+    /// Something may have changed.
+    Changed(Change),
     /// The engine answers but tells no events; why.
     Refused(String),
     /// The engine went away.
@@ -109,6 +109,16 @@ pub enum WatchNews {
         /// When it is tried again.
         retry_at: OffsetDateTime,
     },
+}
+
+/// What a batch of events told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Only that these volumes were made. Docker before Engine 23 tells that of every volume that a new container
+    /// mounts, however old: measuring a thousand volumes brings a thousand such events.
+    Made(Vec<String>),
+    /// Something else, or more than can be named.
+    Other,
 }
 
 /// A destination of a container.

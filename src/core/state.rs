@@ -122,6 +122,8 @@ pub struct EngineState {
     pub listed: bool,
     /// Whether something changed since that list was asked for.
     pub stale: bool,
+    /// Whether something changed since the list that is shown was asked for.
+    pub outdated: bool,
     /// Why the last list failed.
     pub fault: Option<EngineError>,
     /// The table.

@@ -79,6 +79,7 @@ fn connected(state: &mut State, connected: Connected, effects: &mut Vec<Effect>)
         loading: Some(Depth::Rows),
         listed: false,
         stale: false,
+        outdated: false,
         fault: None,
         mounts: super::mounts::Mounts::new(state.settings.order),
         details: super::details::Details::default(),

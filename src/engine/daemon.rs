@@ -226,7 +226,7 @@ pub struct DiskUsage {
 }
 
 /// Something changed on the engine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum EngineEvent {
     /// A volume was made, removed, or mounted.
     Volume {

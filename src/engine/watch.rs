@@ -1,6 +1,7 @@
 //! Watches an engine: its events in batches, and whether it can be reached. Reconnects by itself. Sets no timer while
 //! connected and quiet; knows nothing of lists or screens.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +23,9 @@ const STEADY: Duration = Duration::from_secs(10);
 const FIRST_GATHER: Duration = Duration::from_millis(100);
 /// The longest gathering of a burst.
 const LAST_GATHER: Duration = Duration::from_millis(1600);
-/// Events named in a batch; further ones only count as "something changed".
-const MAX_BATCH: usize = 256;
+/// Events named in a batch; a batch of so many leaves further ones out. Large enough for a helper with a thousand
+/// volumes, each of which Docker before Engine 23 tells as made.
+pub const MAX_BATCH: usize = 4096;
 /// Messages that may wait for the consumer.
 const QUEUE: usize = 16;
 
@@ -32,7 +34,7 @@ const QUEUE: usize = 16;
 pub enum Watch {
     /// Events come from now on, for the first time.
     Connected,
-    /// Something changed: list again. A burst is one batch; it names at most some hundred events.
+    /// Something changed: list again. A burst is one batch, in no order, of at most [`MAX_BATCH`] events.
     Changed(Vec<EngineEvent>),
     /// The engine does not answer; what is known of it grows old.
     Lost {
@@ -157,7 +159,7 @@ fn is_refusal(error: &EngineError) -> bool {
 
 /// Events that wait to be told, and how long.
 struct Batch {
-    events: Vec<EngineEvent>,
+    events: HashSet<EngineEvent>,
     ready: Option<Instant>,
     gather: Duration,
     /// When the last batch was told; a batch that starts soon after continues its burst.
@@ -167,7 +169,7 @@ struct Batch {
 impl Default for Batch {
     fn default() -> Self {
         Self {
-            events: Vec::new(),
+            events: HashSet::new(),
             ready: None,
             gather: FIRST_GATHER,
             told: None,
@@ -187,15 +189,15 @@ impl Batch {
             };
             self.ready = Some(now + self.gather);
         }
-        if self.events.len() < MAX_BATCH && !self.events.contains(&event) {
-            self.events.push(event);
+        if self.events.len() < MAX_BATCH {
+            self.events.insert(event);
         }
     }
 
     fn take(&mut self) -> Vec<EngineEvent> {
         self.ready = None;
         self.told = Some(Instant::now());
-        std::mem::take(&mut self.events)
+        self.events.drain().collect()
     }
 
     /// Waits until the batch is ready and the queue has room; for ever while there is nothing to tell.

@@ -179,6 +179,16 @@ impl Mounts {
             .collect()
     }
 
+    /// Whether all of these volumes are listed.
+    pub fn has_volumes(&self, names: &[String]) -> bool {
+        let listed: HashSet<&str> = self
+            .entries()
+            .filter(|(mount, _)| mount.kind.is_volume())
+            .map(|(mount, _)| mount.name.as_str())
+            .collect();
+        names.iter().all(|name| listed.contains(name.as_str()))
+    }
+
     fn select(&self, wanted: impl Fn(&Mount, &Size) -> bool) -> Vec<Arc<Mount>> {
         self.entries()
             .filter(|(mount, size)| wanted(mount, size))

@@ -8,7 +8,7 @@ use super::super::details::Answer;
 use super::super::effect::{Effect, EngineEffect};
 use super::super::files::{self, Files};
 use super::super::jobs::JobEvent;
-use super::super::msg::{EngineMsg, WatchNews};
+use super::super::msg::{Change, EngineMsg, WatchNews};
 use super::super::state::{Asked, Context, EngineState, Link, Screen, State};
 use crate::engine::EngineError;
 use crate::model::{EngineId, JobId, Mount};
@@ -43,7 +43,7 @@ pub(super) fn update(state: &mut State, id: &EngineId, msg: EngineMsg, effects: 
             engine.mounts.set_sizes(sizes, now);
         }
         EngineMsg::Space(space) => engine.space = Some(space),
-        EngineMsg::Watch(news) => watch(id, engine, news, effects),
+        EngineMsg::Watch(news) => return watch(id, engine, news, effects),
         EngineMsg::Masked { of, result } => {
             engine.details.masked.insert(of, Answer::Is(result));
         }
@@ -85,6 +85,7 @@ fn inventory(
     };
     engine.fault = None;
     engine.listed |= full;
+    engine.outdated = engine.stale;
     if full || engine.mounts.inventory().is_none() {
         engine.about = Arc::clone(&inventory.about);
         engine.mounts.set_inventory(Arc::clone(&inventory), now);
@@ -106,7 +107,8 @@ fn inventory(
     }
 }
 
-fn watch(id: &EngineId, engine: &mut EngineState, news: WatchNews, effects: &mut Vec<Effect>) {
+/// Returns whether something on screen may look different.
+fn watch(id: &EngineId, engine: &mut EngineState, news: WatchNews, effects: &mut Vec<Effect>) -> bool {
     match news {
         WatchNews::Live => {
             let back = matches!(engine.link, Link::Lost { .. });
@@ -116,18 +118,25 @@ fn watch(id: &EngineId, engine: &mut EngineState, news: WatchNews, effects: &mut
                 load(id, engine, effects);
             }
         }
-        WatchNews::Changed => {
+        // While a list is on its way, what is shown no longer tells whether a volume was removed in between.
+        WatchNews::Changed(Change::Made(names)) if !engine.outdated && engine.mounts.has_volumes(&names) => {
+            return false;
+        }
+        WatchNews::Changed(_) => {
+            engine.outdated = true;
             load(id, engine, effects);
         }
         WatchNews::Refused(why) => engine.link = Link::Deaf(why),
         WatchNews::Lost { error, retry_at } => engine.link = Link::Lost { error, retry_at },
     }
+    true
 }
 
-/// Measures, unasked, what has no fresh size, once the list is complete and kept sizes are in.
+/// Measures, unasked, what has no fresh size, once kept sizes are in. What only the complete list knows (tmpfs) is
+/// measured when the first measurement has ended.
 fn measure_news(state: &mut State, id: &EngineId, effects: &mut Vec<Effect>) {
     let Some(engine) = state.engines.get(id) else { return };
-    if !engine.listed || engine.cached != Asked::Answered || engine.measuring.is_some() {
+    if engine.cached != Asked::Answered || engine.measuring.is_some() {
         return;
     }
     let mounts = engine.mounts.unmeasured(if engine.first_measured {
@@ -158,7 +167,7 @@ pub(super) fn measure(
     };
     let job = state.jobs.start(title, state.now);
     engine.measuring = Some(job);
-    engine.first_measured = true;
+    engine.first_measured = engine.listed;
     effects.push(Effect::Engine(id.clone(), EngineEffect::Measure { job, mounts, asked }));
     true
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::*;
 use crate::core::jobs::{JobEnd, JobEvent};
 use crate::core::keymap::Keymap;
-use crate::core::msg::{EngineMsg, Tone, WatchNews};
+use crate::core::msg::{Change, EngineMsg, Tone, WatchNews};
 use crate::core::sample::{NOW, engine, inventory, keys, listing, measured, news, tell, volume};
 use crate::core::state::Settings;
 use crate::engine::EngineError;
@@ -71,10 +71,30 @@ fn an_incomplete_list_is_not_asked_again_by_itself() {
     );
 }
 
+/// Docker before Engine 23 tells of each volume that a helper mounts that it was made.
+#[test]
+fn a_listed_volume_that_is_told_as_made_is_no_news() {
+    let mut state = listing(vec![volume("a"), volume("b")]);
+    let mut made = |names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        state.changed = false;
+        let effects = tell(&mut state, EngineMsg::Watch(WatchNews::Changed(Change::Made(names))));
+        (engine_effects(effects), state.changed)
+    };
+    assert_eq!(made(&["a", "b"]), (vec![], false));
+    assert_eq!(made(&["b", "c"]).0, [EngineEffect::Load(Depth::Full)]);
+    assert_eq!(made(&["a"]).0, [], "one list at a time");
+    let once_more = tell(&mut state, EngineMsg::Inventory(Ok(inventory(vec![volume("a")]))));
+    assert!(
+        engine_effects(once_more).contains(&EngineEffect::Load(Depth::Full)),
+        "a may have been removed and made anew behind that list"
+    );
+}
+
 #[test]
 fn changes_while_a_list_is_on_its_way_ask_once_more_and_only_once() {
     let mut state = listing(vec![volume("a")]);
-    let changed = || EngineMsg::Watch(WatchNews::Changed);
+    let changed = || EngineMsg::Watch(WatchNews::Changed(Change::Other));
     assert_eq!(
         engine_effects(tell(&mut state, changed())),
         [EngineEffect::Load(Depth::Full)]
