@@ -3,6 +3,7 @@
 
 use super::container;
 use super::spec::{Mounting, Plan};
+use super::trouble::{is_full, retried};
 use crate::engine::daemon::Flavour;
 use crate::engine::error::EngineError;
 use crate::engine::rest::RestDaemon;
@@ -73,8 +74,12 @@ impl Starter<'_> {
         Ok(finish(session, &good, roots))
     }
 
-    /// Starts a helper with some of the mounts.
+    /// Starts a helper with some of the mounts; what fails in passing is tried again.
     async fn attempt(&self, mounts: &[Mounting], group: &[usize]) -> Result<Session, EngineError> {
+        retried(|| self.attempt_once(mounts, group)).await
+    }
+
+    async fn attempt_once(&self, mounts: &[Mounting], group: &[usize]) -> Result<Session, EngineError> {
         let crew = &self.daemon.crew;
         let chosen: Vec<Mounting> = group.iter().map(|&index| mounts[index].clone()).collect();
         let mut renewed = false;
@@ -122,7 +127,7 @@ fn mount_failure(error: &EngineError) -> Option<&str> {
             status: 400 | 404 | 409 | 500,
             message,
             ..
-        } if !super::is_full(message) => Some(message),
+        } if !is_full(message) => Some(message),
         _ => None,
     }
 }

@@ -19,6 +19,8 @@ use crate::engine::error::EngineError;
 
 /// The agent's path in its image.
 pub(super) const AGENT_PATH: &str = "/vole-agent";
+/// What is being done while the image is sent, for people.
+pub(super) const LOADING: &str = "load the agent's image";
 /// The image's repository; `localhost/` keeps engines from looking for it anywhere else.
 const REPOSITORY: &str = "localhost/vole-agent";
 /// How long sending the image may take until the engine starts to answer.
@@ -45,9 +47,8 @@ pub(super) async fn ensure(client: &Client, arch: &str) -> Result<String, Engine
     if exists(client, &reference).await? {
         return Ok(reference);
     }
-    Err(EngineError::Garbage {
-        what: "load the agent's image".to_owned(),
-        cause: "the engine took it but does not have it".to_owned(),
+    Err(EngineError::NoHelper {
+        reason: "the engine took the agent's image but does not have it".to_owned(),
     })
 }
 
@@ -77,7 +78,7 @@ async fn exists(client: &Client, reference: &str) -> Result<bool, EngineError> {
 }
 
 async fn load(client: &Client, archive: Bytes) -> Result<(), EngineError> {
-    let what = "load the agent's image";
+    let what = LOADING;
     let pieces = (0..archive.len()).step_by(PIECE).map(move |at| {
         let end = archive.len().min(at + PIECE);
         io::Result::Ok(archive.slice(at..end))

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::container;
-use super::no_helper;
 use super::tar_names::TarNames;
+use super::trouble::{no_helper, retried};
 use crate::engine::client::{LISTS, Payload, SHORT, encode};
 use crate::engine::daemon::{Flavour, Masked};
 use crate::engine::error::EngineError;
@@ -70,7 +70,8 @@ pub async fn masked(
         .collect();
     let flavour = daemon.crew.about(daemon).await?.flavour;
     let labels = daemon.crew.owner().labels("masked");
-    let made = container::create(daemon, document(flavour, &inspected.image, &declared, labels)).await;
+    let document = document(flavour, &inspected.image, &declared, labels);
+    let made = retried(|| container::create(daemon, document.clone())).await;
     let made = made.map_err(|error| no_helper(&error).map_or(error, forbidden))?;
     let path = format!("/containers/{}/archive?path={}", encode(&made.id), encode(destination));
     let what = "read the image's contents";

@@ -9,6 +9,7 @@ mod image;
 mod masked;
 pub(super) mod spec;
 mod tar_names;
+mod trouble;
 
 use std::path::Path;
 
@@ -42,9 +43,8 @@ pub async fn open(daemon: &RestDaemon, spec: OpenSpec) -> Result<Opened, EngineE
         None => match in_container(daemon, &about, &spec).await {
             Ok(opened) => return Ok(opened),
             Err(error) => {
-                // One that was killed says nothing about the next.
-                let lasts = !matches!(error, EngineError::SessionLost(_));
-                let why = no_helper(&error).ok_or(error)?;
+                let lasts = trouble::lasts(&error);
+                let why = trouble::no_helper(&error).ok_or(error)?;
                 if lasts {
                     daemon.crew.refuse(&why);
                 }
@@ -53,33 +53,6 @@ pub async fn open(daemon: &RestDaemon, spec: OpenSpec) -> Result<Opened, EngineE
         },
     };
     fallback::open(&about, &spec.targets, &why).await
-}
-
-/// Why an error means that no helper can run on this engine; `None` when it means something else.
-fn no_helper(error: &EngineError) -> Option<String> {
-    match error {
-        EngineError::NoHelper { reason } => Some(reason.clone()),
-        EngineError::Status {
-            status: 401 | 403 | 405,
-            message,
-            ..
-        } => Some(format!(
-            "the engine, or a proxy before it, forbids making one ({message})"
-        )),
-        EngineError::Status { message, .. } if is_full(message) => {
-            Some(format!("the engine's disk is full ({message})"))
-        }
-        EngineError::Status { what, message, .. } => Some(format!("the engine cannot {what}: {message}")),
-        // The engine said yes to everything, and then no agent answered: a runtime that cannot run it.
-        EngineError::SessionLost(reason) => Some(format!("it ended at once: {reason}")),
-        _ => None,
-    }
-}
-
-/// Whether an engine's message says that its disk is full.
-fn is_full(message: &str) -> bool {
-    let message = message.to_ascii_lowercase();
-    message.contains("no space left on device") || message.contains("disk quota exceeded")
 }
 
 async fn in_container(daemon: &RestDaemon, about: &About, spec: &OpenSpec) -> Result<Opened, EngineError> {
@@ -169,10 +142,12 @@ fn kind_of(about: &About, path: &str) -> HostKind {
 /// Whether the engine has a volume. To name one that is gone would make the engine make it anew.
 async fn exists(daemon: &RestDaemon, name: &str) -> Result<bool, EngineError> {
     let path = format!("/volumes/{}", super::client::encode(name));
-    match daemon
-        .client
-        .get_bytes("look for a volume", &path, super::client::LISTS)
-        .await
+    match trouble::retried(|| {
+        daemon
+            .client
+            .get_bytes("look for a volume", &path, super::client::LISTS)
+    })
+    .await
     {
         Ok(_) => Ok(true),
         Err(EngineError::Status { status: 404, .. }) => Ok(false),
@@ -203,3 +178,6 @@ impl Purpose {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
