@@ -114,6 +114,7 @@ impl Daemon for DemoDaemon {
 
     fn volumes(&self) -> BoxFuture<'_, Result<VolumeList, EngineError>> {
         let list = VolumeList {
+            unread: None,
             rows: self.world.volumes.clone(),
             warnings: Vec::new(),
         };

@@ -207,6 +207,7 @@ fn container(name: &str, image: &str, state: &str, status: &str) -> Container {
             image_id: format!("sha256:{}", hex(text_seed(image), 64)),
             state: state.to_owned(),
             status: status.to_owned(),
+            mounts_told: true,
             ..ContainerRow::default()
         },
         detail: ContainerDetail {

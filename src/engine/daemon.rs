@@ -102,8 +102,11 @@ impl Flavour {
 pub struct VolumeList {
     /// The volumes.
     pub rows: Vec<VolumeRow>,
-    /// Warnings of the engine (a volume driver that does not answer: then the list may be incomplete).
+    /// Warnings of the engine (a volume driver that does not answer: then the list may be incomplete), and rows that
+    /// could not be read.
     pub warnings: Vec<String>,
+    /// The first row that could not be read: it may be a bind of any other volume's data.
+    pub unread: Option<String>,
 }
 
 /// A volume as `/volumes` lists it.
@@ -176,6 +179,8 @@ pub struct ContainerRow {
     pub labels: BTreeMap<String, String>,
     /// Its mounts; tmpfs given by `--tmpfs` are not among them.
     pub mounts: Vec<MountPoint>,
+    /// Whether the list told its mounts: when not, only inspect knows whether it has any.
+    pub mounts_told: bool,
 }
 
 /// What inspect adds to a [`ContainerRow`].

@@ -144,7 +144,8 @@ impl<'a> Uses<'a> {
             "volume" | "cluster" | "" if point.name.is_empty() && point.source.starts_with('/') => {
                 self.binds.entry(normalise(&point.source)).or_default().push(one);
             }
-            "volume" | "cluster" => {
+            // One with a name, whatever word this engine has for its kind, may keep a volume alive.
+            kind if kind != "npipe" && (matches!(kind, "volume" | "cluster") || !point.name.is_empty()) => {
                 let name = if point.name.is_empty() {
                     &point.source
                 } else {
@@ -153,7 +154,10 @@ impl<'a> Uses<'a> {
                 self.told.entry(name).or_insert(point);
                 self.volumes.entry(name).or_default().push(one);
             }
-            // npipe and whatever comes: nothing that vole could show.
+            kind if kind != "npipe" && point.source.starts_with('/') => {
+                self.binds.entry(normalise(&point.source)).or_default().push(one);
+            }
+            // npipe and what has neither name nor path: nothing that vole could show.
             _ => {}
         }
     }

@@ -28,7 +28,8 @@ struct Claim<'a> {
 pub(super) struct Claims<'a> {
     by_spot: BTreeMap<Spot, Vec<Claim<'a>>>,
     paths: &'a PathFacts,
-    unlisted: Option<&'a str>,
+    /// Why there may be references that nobody told of.
+    untold: Option<String>,
 }
 
 /// How a claim lies to a volume's data.
@@ -45,7 +46,7 @@ impl<'a> Claims<'a> {
         let mut claims = Self {
             by_spot: BTreeMap::new(),
             paths: evidence.paths,
-            unlisted: evidence.containers_missing,
+            untold: untold(evidence),
         };
         for (path, uses) in &uses.binds {
             for one in uses {
@@ -117,8 +118,8 @@ impl<'a> Claims<'a> {
         if let Some((claim, relation)) = self.on(row) {
             return (Orphan::No, reason(claim, relation));
         }
-        if let Some(why) = self.unlisted {
-            return (Orphan::Unknown, format!("not every container could be read: {why}"));
+        if let Some(why) = &self.untold {
+            return (Orphan::Unknown, why.clone());
         }
         if row.cluster || row.scope == "global" {
             let why = "nothing here refers to it, but other nodes share it and their containers are not seen from here";
@@ -135,6 +136,17 @@ impl<'a> Claims<'a> {
                 (Orphan::Unknown, why.to_owned())
             }
         }
+    }
+}
+
+/// Why references may be missing: a container that could not be read may mount any volume, and a volume that could not
+/// be read may be a bind of any other's data.
+fn untold(evidence: Evidence<'_>) -> Option<String> {
+    let unread = evidence.volumes.ok().and_then(|list| list.unread.as_deref());
+    match (evidence.containers_missing, unread) {
+        (Some(why), _) => Some(format!("not every container could be read: {why}")),
+        (None, Some(why)) => Some(format!("not every volume could be read: {why}")),
+        (None, None) => None,
     }
 }
 

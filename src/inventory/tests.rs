@@ -264,6 +264,27 @@ fn a_volumes_own_device_is_no_reference_but_anothers_is() {
 }
 
 #[test]
+fn a_mount_of_an_unknown_kind_keeps_what_it_names_alive() {
+    let mut world = World::new();
+    for name in ["typeless", "novel", "by_path"] {
+        world.volume(name);
+    }
+    let of_kind = |kind: &str, name: &str| MountPoint {
+        kind: kind.to_owned(),
+        ..volume(name, "/x")
+    };
+    let by_path = MountPoint {
+        kind: "novel".to_owned(),
+        ..bind("/var/lib/docker/volumes/by_path/_data", "/y")
+    };
+    let mounts = [of_kind("", "typeless"), of_kind("novel", "novel"), by_path];
+    world.container("c", "running", &mounts);
+    for name in ["typeless", "novel", "by_path"] {
+        assert_eq!(world.mount(&format!("volume:{name}")).orphan, Orphan::No, "{name}");
+    }
+}
+
+#[test]
 fn what_could_not_be_learnt_is_unknown_never_unused() {
     let mut world = World::new();
     world.volume("v");
@@ -282,6 +303,14 @@ fn what_could_not_be_learnt_is_unknown_never_unused() {
         Orphan::Unknown,
         "other nodes are not seen"
     );
+    world.volumes.unread = Some("row 3".to_owned());
+    let unread = world.mount("volume:v");
+    assert_eq!(
+        (unread.orphan, unread.reason.as_str()),
+        (Orphan::Unknown, "not every volume could be read: row 3"),
+        "what could not be read may be a bind of its data"
+    );
+    world.volumes.unread = None;
     world.paths.examined = Examined::Failed;
     assert_eq!(world.mount("volume:v").orphan, Orphan::Unknown);
     world.paths.examined = Examined::Remote;

@@ -1,6 +1,6 @@
 //! Reads `/containers/json` and the inspection of one container.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::{Flag, Number, Text, TextMap, document, name, nullable, rows};
@@ -29,7 +29,7 @@ struct Row {
     #[serde(default)]
     labels: TextMap,
     // Missing is an error: a container whose mounts are unknown must not make volumes look unused.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "mounts")]
     mounts: Option<Vec<Mount>>,
 }
 
@@ -59,10 +59,10 @@ struct Mount {
 struct Inspected {
     #[serde(deserialize_with = "name")]
     id: Text,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "mounts")]
     mounts: Option<Vec<Mount>>,
-    #[serde(default)]
-    host_config: Option<HostConfig>,
+    // Neither missing nor null: it alone tells of tmpfs and of subpaths.
+    host_config: HostConfig,
     #[serde(default)]
     state: Option<State>,
 }
@@ -115,6 +115,22 @@ struct TmpfsOptions {
     mode: Number,
 }
 
+/// Reads mounts, which may be `null`. One that does not say what it mounts is an error: it may be any volume.
+fn mounts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Mount>>, D::Error> {
+    let mounts: Option<Vec<Mount>> = nullable(deserializer)?;
+    let nameless = |mount: &&Mount| {
+        let of_something = matches!(mount.kind.0.as_str(), "" | "volume" | "cluster" | "bind");
+        of_something && mount.name.0.is_empty() && mount.source.0.is_empty()
+    };
+    match mounts.iter().flatten().find(nameless) {
+        Some(mount) => Err(serde::de::Error::custom(format!(
+            "its mount at {:?} does not say what it mounts",
+            mount.destination.0
+        ))),
+        None => Ok(mounts),
+    }
+}
+
 /// Reads the answer of `/containers/json?all=1`; vole's own helpers are still in it.
 ///
 /// # Errors
@@ -137,7 +153,7 @@ pub fn containers(body: &[u8]) -> Result<ContainerList, EngineError> {
 /// [`EngineError::Garbage`] when it cannot be read.
 pub fn container(body: &[u8]) -> Result<ContainerDetail, EngineError> {
     let inspected: Inspected = document("a container's details", body)?;
-    let host_config = inspected.host_config.unwrap_or_default();
+    let host_config = inspected.host_config;
     Ok(ContainerDetail {
         id: inspected.id.0,
         mounts: inspected.mounts.into_iter().flatten().map(MountPoint::from).collect(),
@@ -171,6 +187,7 @@ impl From<Row> for ContainerRow {
             state: row.state.0,
             status: row.status.0,
             labels: row.labels.0,
+            mounts_told: row.mounts.is_some(),
             mounts: row.mounts.into_iter().flatten().map(MountPoint::from).collect(),
         }
     }
@@ -281,15 +298,38 @@ mod tests {
     fn a_container_whose_mounts_cannot_be_read_is_a_warning_not_a_container_without_mounts() {
         let list = containers(
             br#"[{"Id":"a0123456789abcdef","Names":null,"Mounts":null,"State":"warming-up"},{"Id":"b","Names":["/web/db","/db"],"Mounts":[]},
-                {"Id":"c"},{"Id":"d","Mounts":[7]},{"Mounts":[]},{"Id":"e","Mounts":[{"Type":"volume","Name":"v"}]}]"#,
+                {"Id":"c"},{"Id":"d","Mounts":[7]},{"Mounts":[]},{"Id":"e","Mounts":[{"Type":"volume","Name":"v"}]},
+                {"Id":"f","Mounts":[{"Type":"volume","Destination":"/d"}]},{"Id":"g","Mounts":[{"Type":"tmpfs","Destination":"/t"}]}]"#,
         )
         .unwrap();
         let names: Vec<&str> = list.rows.iter().map(|row| row.name.as_str()).collect();
-        assert_eq!(names, ["a0123456789a", "db", "e"]);
+        assert_eq!(names, ["a0123456789a", "db", "e", "g"]);
+        assert!(!list.rows[0].mounts_told && list.rows[1].mounts_told);
         assert!(list.rows[2].mounts[0].rw);
-        assert_eq!(list.warnings.len(), 3);
+        assert_eq!(list.warnings.len(), 4);
+        assert!(
+            list.warnings[3].contains("\"/d\" does not say what it mounts"),
+            "{:?}",
+            list.warnings
+        );
         assert_eq!(containers(b"null"), Ok(ContainerList::default()));
         assert!(containers(b"{}").is_err());
+    }
+
+    #[test]
+    fn details_without_what_they_are_asked_for_are_none() {
+        for half in [
+            r#"{"Id":"a","Mounts":[]}"#,
+            r#"{"Id":"a","Mounts":[],"HostConfig":null}"#,
+            r#"{"Id":"a","Mounts":[],"HostConfig":7}"#,
+            r#"{"Id":"a","HostConfig":{}}"#,
+            r#"{"Id":"a","Mounts":[{"Type":"bind","Destination":"/b"}],"HostConfig":{}}"#,
+            r#"{"Mounts":[],"HostConfig":{}}"#,
+        ] {
+            let read = container(half.as_bytes());
+            assert!(matches!(read, Err(EngineError::Garbage { .. })), "{half}: {read:?}");
+        }
+        assert!(container(br#"{"Id":"a","Mounts":null,"HostConfig":{"Tmpfs":null}}"#).is_ok());
     }
 
     #[test]

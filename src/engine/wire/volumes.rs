@@ -46,9 +46,11 @@ struct Row {
 pub fn volumes(body: &[u8]) -> Result<VolumeList, EngineError> {
     let answer: Answer<'_> = document(WHAT, body)?;
     let mut warnings: Vec<String> = answer.warnings.into_iter().flatten().map(|text| text.0).collect();
+    let told = warnings.len();
     let rows = rows::<Row>(WHAT, answer.volumes, &mut warnings);
     Ok(VolumeList {
         rows: rows.into_iter().map(VolumeRow::from).collect(),
+        unread: warnings.get(told).cloned(),
         warnings,
     })
 }
@@ -105,6 +107,11 @@ mod tests {
         assert_eq!(list.rows[0].options["n"], "5");
         assert!(list.rows[1].cluster && list.rows[1].created.is_some());
         assert_eq!(list.warnings.len(), 4, "{:?}", list.warnings);
+        assert_eq!(
+            list.unread.as_ref(),
+            Some(&list.warnings[1]),
+            "the engine's own warning is no row"
+        );
     }
 
     #[test]
