@@ -233,7 +233,7 @@ impl Walk<'_> {
 
 fn line(entry: &Entry) -> String {
     let name = text::printable(&entry.name);
-    let target = || text::printable(entry.target.as_deref().unwrap_or_default());
+    let target = || entry.target.as_deref().map_or_else(|| "?".to_owned(), text::printable);
     if let Some(errno) = entry.errno {
         return format!("{name}  ({})", std::io::Error::from_raw_os_error(errno));
     }

@@ -3,6 +3,7 @@
 
 mod dest;
 mod fetch;
+mod levels;
 
 use std::path::{Path, PathBuf};
 

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -134,11 +134,10 @@ impl Drop for Beginning {
         if !self.standing {
             return;
         }
-        let path = self.path();
         // What cannot be removed keeps a name that says what it is; there is nobody to tell in a drop.
         let _removed = match fs::unlinkat(&self.parent, &self.name, AtFlags::empty()) {
-            Err(Errno::ISDIR | Errno::PERM) => std::fs::remove_dir_all(path),
-            other => other.map_err(io::Error::from),
+            Err(Errno::ISDIR | Errno::PERM) => remove_tree(self.parent.as_fd(), &self.name),
+            other => other,
         };
     }
 }
@@ -152,8 +151,68 @@ pub(super) fn create(dir: impl AsFd, name: &OsStr) -> rustix::io::Result<File> {
 /// Makes a directory that was not there, for its owner alone, and opens it.
 pub(super) fn make_dir(dir: impl AsFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
     fs::mkdirat(&dir, name, Mode::RWXU)?;
+    open_dir(dir, name)
+}
+
+/// Opens a directory that stands in another, and no symlink.
+fn open_dir(dir: impl AsFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     fs::openat(dir, name, flags, Mode::empty())
+}
+
+/// What tells a directory from every other, wherever it is moved: its device and inode.
+pub(super) type Identity = (u64, u64);
+
+/// Tells which directory is open.
+pub(super) fn identity(dir: impl AsFd) -> rustix::io::Result<Identity> {
+    fs::fstat(dir).map(|stat| (stat.st_dev, stat.st_ino))
+}
+
+/// Opens the directory above an open one, which must be the one that it was.
+pub(super) fn above(dir: impl AsFd, expected: Identity) -> rustix::io::Result<OwnedFd> {
+    let above = open_dir(dir, OsStr::new(".."))?;
+    if identity(&above)? == expected {
+        Ok(above)
+    } else {
+        // Somebody moved it meanwhile: what stands there now is not ours.
+        Err(Errno::STALE)
+    }
+}
+
+/// Removes a directory with all that is in it, however deep it is: one directory is open at a time.
+pub(super) fn remove_tree(parent: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<()> {
+    let mut here = open_dir(parent, name)?;
+    let mut path: Vec<(OsString, Identity)> = Vec::new();
+    loop {
+        if let Some(below) = remove_files(&here)? {
+            let next = open_dir(&here, &below)?;
+            path.push((below, identity(&here)?));
+            here = next;
+            continue;
+        }
+        let Some((emptied, identity)) = path.pop() else {
+            return fs::unlinkat(parent, name, AtFlags::REMOVEDIR);
+        };
+        here = above(&here, identity)?;
+        fs::unlinkat(&here, &emptied, AtFlags::REMOVEDIR)?;
+    }
+}
+
+/// Removes what is in a directory up to the first directory in it, and names that one.
+fn remove_files(dir: &OwnedFd) -> rustix::io::Result<Option<OsString>> {
+    for entry in fs::Dir::read_from(dir)? {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if matches!(name.as_bytes(), b"." | b"..") {
+            continue;
+        }
+        match fs::unlinkat(dir, name, AtFlags::empty()) {
+            Ok(()) => {}
+            Err(Errno::ISDIR | Errno::PERM) => return Ok(Some(name.to_owned())),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// Gives a file or directory its bits (never suid, sgid or sticky: it has another owner here) and its time. Best effort:

@@ -8,9 +8,10 @@ use std::path::Path;
 
 use futures_util::StreamExt;
 use tokio::sync::watch;
-use vole_agent::proto::{Entry, Kind, Order, Place, UsageItem};
+use vole_agent::proto::{Entry, Fault, Kind, Order, Place, UsageItem};
 
 use super::dest::{self, Beginning, local};
+use super::levels::{Level, Levels};
 use super::{GetError, Progress, Report, Skipped, special};
 use crate::engine::{EngineError, Session};
 use crate::model::BytePath;
@@ -19,6 +20,8 @@ use crate::model::BytePath;
 const PAGE: u32 = 1024;
 /// The most that a report lists as left out; the rest is one line.
 const LISTED: usize = 1000;
+/// Why a symlink is left out: one that points anywhere else would be another one.
+const UNKNOWN_TARGET: &str = "where this link points could not be read";
 
 /// Downloads one thing whole.
 pub(super) async fn whole(
@@ -38,6 +41,7 @@ pub(super) async fn whole(
         left_out: 0,
     };
     match entry.kind {
+        _ if entry.errno.is_some() => return Err(unread(&at, &unreadable(&entry)).into()),
         Kind::File => {
             progress.send_modify(|progress| progress.total = Some(entry.size));
             let mut file = beginning.file()?;
@@ -47,7 +51,8 @@ pub(super) async fn whole(
             job.report.files = 1;
         }
         Kind::Symlink => {
-            beginning.symlink(entry.target.as_deref().unwrap_or_default())?;
+            let target = entry.target.as_deref().ok_or_else(|| unread(&at, UNKNOWN_TARGET))?;
+            beginning.symlink(target)?;
             job.report.symlinks = 1;
         }
         Kind::Dir => {
@@ -62,6 +67,22 @@ pub(super) async fn whole(
     Ok(report)
 }
 
+/// An error of what was asked for itself.
+fn unread(at: &Place, message: &str) -> EngineError {
+    EngineError::Agent(Fault {
+        errno: None,
+        path: at.path.clone(),
+        message: message.to_owned(),
+    })
+}
+
+/// Why nothing is known of an entry but its name.
+fn unreadable(entry: &Entry) -> String {
+    let why = entry.errno.map(std::io::Error::from_raw_os_error);
+    let why = why.map_or_else(|| "unknown".to_owned(), |error| error.to_string());
+    format!("it could not be looked at: {why}")
+}
+
 /// A running download.
 struct Job<'a> {
     session: &'a Session,
@@ -70,29 +91,6 @@ struct Job<'a> {
     root: u32,
     report: Report,
     left_out: usize,
-}
-
-/// A directory that is being filled.
-struct Level {
-    path: BytePath,
-    entry: Entry,
-    dir: OwnedFd,
-    after: Option<vole_agent::proto::Cursor>,
-    ended: bool,
-    below: Vec<Entry>,
-}
-
-impl Level {
-    fn new(path: BytePath, entry: Entry, dir: OwnedFd) -> Self {
-        Self {
-            path,
-            entry,
-            dir,
-            after: None,
-            ended: false,
-            below: Vec::new(),
-        }
-    }
 }
 
 impl Job<'_> {
@@ -149,14 +147,13 @@ impl Job<'_> {
 
     /// Fills a directory with what is below it; depth first, so that few directories are open at once.
     async fn tree(&mut self, top: OwnedFd, entry: Entry, destination: &Path) -> Result<(), GetError> {
-        let mut levels = vec![Level::new(self.top.clone(), entry, top)];
-        while let Some(level) = levels.last_mut() {
+        let looked = |error| local("look at", destination, error);
+        let mut levels = Levels::default();
+        levels.push(Level::new(self.top.clone(), entry), top).map_err(looked)?;
+        while let Some((level, dir)) = levels.deepest() {
             if level.below.is_empty() && !level.ended {
-                match self
-                    .session
-                    .list(self.place(&level.path), Order::Name, level.after.take(), PAGE)
-                    .await
-                {
+                let at = self.place(&level.path);
+                match self.session.list(at, Order::Name, level.after.take(), PAGE).await {
                     Ok(page) => {
                         level.ended = page.next.is_none();
                         level.after = page.next;
@@ -165,27 +162,27 @@ impl Job<'_> {
                     }
                     Err(EngineError::Agent(fault)) => {
                         level.ended = true;
-                        let path = level.path.clone();
-                        self.skip(&path, fault.message);
+                        self.skip(&level.path, fault.message);
                     }
                     Err(error) => return Err(error.into()),
                 }
             }
-            let Some(level) = levels.last_mut() else { break };
             match level.below.pop() {
                 Some(entry) => {
                     let path = level.path.join(&entry.name);
-                    let deeper = self.entry(&path, entry, &level.dir, destination).await?;
-                    levels.extend(deeper);
+                    if let Some(deeper) = self.entry(&path, &entry, dir, destination).await? {
+                        levels.push(Level::new(path, entry), deeper).map_err(looked)?;
+                    }
                 }
                 None if level.ended => {
                     // Last, because filling it needs the right to write and changes its time.
-                    dest::dress(&level.dir, level.entry.mode | 0o700, level.entry.mtime);
+                    dest::dress(dir, level.entry.mode | 0o700, level.entry.mtime);
                     self.report.dirs += 1;
-                    if levels.len() == 1 {
-                        self.secure(&levels[0].dir, destination)?;
+                    if level.path == self.top {
+                        self.secure(dir, destination)?;
                     }
-                    levels.pop();
+                    let risen = levels.pop();
+                    risen.map_err(|error| local("go on in", destination, error))?;
                 }
                 None => {}
             }
@@ -202,28 +199,36 @@ impl Job<'_> {
     async fn entry(
         &mut self,
         path: &BytePath,
-        entry: Entry,
+        entry: &Entry,
         dir: &OwnedFd,
         destination: &Path,
-    ) -> Result<Option<Level>, GetError> {
+    ) -> Result<Option<OwnedFd>, GetError> {
         let Some(name) = dest::safe_name(&entry.name).map(ToOwned::to_owned) else {
             self.skip(path, "its name cannot stand in a directory here".to_owned());
             return Ok(None);
         };
         let made = match entry.kind {
+            _ if entry.errno.is_some() => {
+                self.skip(path, unreadable(entry));
+                return Ok(None);
+            }
             _ if entry.other_fs => {
                 self.skip(path, "another file system is mounted here".to_owned());
                 return Ok(None);
             }
             Kind::Dir => dest::make_dir(dir, &name).map(Some),
             Kind::Symlink => {
-                let target = std::ffi::OsStr::from_bytes(entry.target.as_deref().unwrap_or_default());
-                self.report.symlinks += 1;
-                rustix::fs::symlinkat(target, dir, &name).map(|()| None)
+                let Some(target) = entry.target.as_deref() else {
+                    self.skip(path, UNKNOWN_TARGET.to_owned());
+                    return Ok(None);
+                };
+                let made = rustix::fs::symlinkat(std::ffi::OsStr::from_bytes(target), dir, &name);
+                self.report.symlinks += u64::from(made.is_ok());
+                made.map(|()| None)
             }
             Kind::File => match dest::create(dir, &name) {
                 Ok(file) => {
-                    self.file(path, &entry, file, dir, &name, destination).await?;
+                    self.file(path, entry, file, dir, &name, destination).await?;
                     Ok(None)
                 }
                 Err(error) => Err(error),
@@ -234,8 +239,7 @@ impl Job<'_> {
             }
         };
         match made {
-            Ok(Some(opened)) => Ok(Some(Level::new(path.clone(), entry, opened))),
-            Ok(None) => Ok(None),
+            Ok(opened) => Ok(opened),
             // A name that this file system does not take, or two that it holds for one: the rest goes on.
             Err(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => {
                 Err(local("write", destination, rustix::io::Errno::NOSPC))

@@ -1,9 +1,13 @@
 //! Downloads from a real agent in process, over directories that hold what may hurt.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+
+use vole_agent::proto::{Entry, Fault, Hello, Page, Reply, Request, Time};
+use vole_agent::serve::{Backend, Halt, Sink};
 
 use super::*;
 
@@ -79,6 +83,139 @@ async fn a_directory_comes_whole_with_links_holes_and_odd_names() {
         "suid is not ours to give"
     );
     assert_eq!(names(to.path()), ["\"copy\""], "nothing is left beside it");
+}
+
+/// An agent that knows of two links and a third entry only their names.
+struct Forgetful;
+
+impl Backend for Forgetful {
+    fn hello(&self) -> Hello {
+        vole_agent::fs::Roots::open(["/"]).hello()
+    }
+
+    fn handle(&self, request: Request, sink: &Sink) -> Result<Vec<Fault>, Halt> {
+        let link = |name: &[u8], target: Option<&[u8]>| Entry {
+            kind: Kind::Symlink,
+            target: target.map(<[u8]>::to_vec),
+            ..nothing_of(name)
+        };
+        let reply = match request {
+            Request::Stat { at } if at.path == b"link" => Reply::Entry(link(b"link", None)),
+            Request::Stat { .. } => Reply::Entry(Entry {
+                kind: Kind::Dir,
+                ..nothing_of(b"d")
+            }),
+            Request::List { .. } => Reply::Page(Page {
+                entries: vec![
+                    link(b"known", Some(b"there")),
+                    link(b"unknown", None),
+                    Entry {
+                        errno: Some(5),
+                        ..nothing_of(b"broken")
+                    },
+                ],
+                total: 3,
+                next: None,
+            }),
+            _ => return Ok(Vec::new()),
+        };
+        sink.send(reply).map(|()| Vec::new())
+    }
+}
+
+fn nothing_of(name: &[u8]) -> Entry {
+    Entry {
+        name: name.to_vec(),
+        kind: Kind::Unknown,
+        mode: 0o700,
+        uid: 0,
+        gid: 0,
+        size: 0,
+        allocated: 0,
+        mtime: Time { secs: 0, nanos: 0 },
+        nlink: 1,
+        ino: 1,
+        target: None,
+        other_fs: false,
+        errno: None,
+    }
+}
+
+#[tokio::test]
+async fn what_is_known_by_name_alone_is_left_out_and_said() {
+    let to = tempfile::tempdir().unwrap();
+    let session = crate::engine::local::in_process(std::sync::Arc::new(Forgetful))
+        .await
+        .unwrap();
+    let report = get(&session, b"d", &to.path().join("d")).await.unwrap();
+    assert_eq!(report.symlinks, 1);
+    assert_eq!(names(&to.path().join("d")), ["\"known\""]);
+    let said: Vec<(&[u8], &str)> = report
+        .skipped
+        .iter()
+        .map(|left| (left.path.as_bytes(), left.reason.as_str()))
+        .collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        said[0].0.ends_with(b"unknown") && said[0].1.contains("points"),
+        "{said:?}"
+    );
+    assert!(
+        said[1].0.ends_with(b"broken") && said[1].1.contains("Input/output error"),
+        "{said:?}"
+    );
+
+    let alone = get(&session, b"link", &to.path().join("link")).await.unwrap_err();
+    assert!(alone.to_string().contains("points"), "{alone}");
+    assert_eq!(names(to.path()), ["\"d\""]);
+}
+
+/// Makes directories, each in the one before, with a file in the last; deeper than a path may be long.
+fn deep(dir: &Path, levels: usize) {
+    let mut here = std::os::fd::OwnedFd::from(fs::File::open(dir).unwrap());
+    for _ in 0..levels {
+        here = dest::make_dir(&here, "some_directory".as_ref()).unwrap();
+    }
+    dest::create(&here, "end".as_ref()).unwrap();
+}
+
+#[tokio::test]
+async fn a_tree_deeper_than_files_may_be_open_comes_whole_and_goes_again() {
+    const LEVELS: usize = 1100;
+    // What a login shell gives; other tests in this process need few.
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let usual = limit.current.map_or(1024, |current| current.min(1024));
+    let lowered = rustix::process::Rlimit {
+        current: Some(usual),
+        ..limit
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, lowered).unwrap();
+
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::create_dir(from.path().join("d")).unwrap();
+    deep(&from.path().join("d"), LEVELS);
+    let session = session(from.path()).await;
+    let report = get(&session, b"d", &to.path().join("copy")).await;
+    for (dir, name) in [(&from, "d"), (&to, "copy")] {
+        let dir = fs::File::open(dir.path()).unwrap();
+        dest::remove_tree(dir.as_fd(), name.as_ref()).unwrap();
+    }
+    let report = report.unwrap();
+    assert_eq!(report.skipped, []);
+    assert_eq!((report.files, report.dirs), (1, LEVELS as u64 + 1));
+    assert_eq!((names(from.path()).len(), names(to.path()).len()), (0, 0));
+}
+
+#[test]
+fn the_way_up_leads_nowhere_else() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("a/b")).unwrap();
+    fs::create_dir(dir.path().join("other")).unwrap();
+    let open = |path: &str| fs::File::open(dir.path().join(path)).unwrap();
+    let (above, below) = (dest::identity(open("a")).unwrap(), open("a/b"));
+    assert!(dest::above(&below, above).is_ok());
+    fs::rename(dir.path().join("a/b"), dir.path().join("other/b")).unwrap();
+    assert_eq!(dest::above(&below, above).unwrap_err(), rustix::io::Errno::STALE);
 }
 
 #[tokio::test]
