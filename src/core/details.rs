@@ -175,16 +175,13 @@ fn facts(out: &mut Writer, mount: &Mount, now: OffsetDateTime) {
     }
     if let Some(created) = mount.created {
         let date = created.date();
-        out.field("created", Role::Plain, &format!("{date}, {}", ago(now, created)));
+        out.field(
+            "created",
+            Role::Plain,
+            &format!("{date}, {}", figures::ago(now, created)),
+        );
     } else if mount.kind.is_volume() {
         out.field("created", Role::Dim, "not said by the engine");
-    }
-}
-
-fn ago(now: OffsetDateTime, then: OffsetDateTime) -> String {
-    match figures::age(now, then).as_str() {
-        "now" => "just now".to_owned(),
-        age => format!("{age} ago"),
     }
 }
 
@@ -195,7 +192,11 @@ fn size_lines(out: &mut Writer, mount: &Mount, size: &Size, now: OffsetDateTime)
             let text = format!("measuring, {} so far", figures::bytes(so_far.bytes));
             out.field("size", Role::Plain, &text);
             if let Some(before) = before {
-                let text = format!("{}, {}", figures::bytes(before.totals.bytes), ago(now, before.at));
+                let text = format!(
+                    "{}, {}",
+                    figures::bytes(before.totals.bytes),
+                    figures::ago(now, before.at.min(now))
+                );
                 out.field("before", Role::Dim, &text);
             }
         }
@@ -220,7 +221,7 @@ fn measured_lines(out: &mut Writer, measured: &Measured, now: OffsetDateTime) {
     let size = format!(
         "{bound}{}, {}{who}",
         figures::bytes(totals.bytes),
-        ago(now, measured.at)
+        figures::ago(now, measured.at.min(now))
     );
     out.field("size", Role::Plain, &size);
     if let Some(apparent) = totals.apparent {
@@ -246,15 +247,12 @@ fn measured_lines(out: &mut Writer, measured: &Measured, now: OffsetDateTime) {
             &format!("{} {what} could not be read", figures::count(totals.errors)),
         );
     }
-    if let Some(newest) = totals
-        .newest
-        .and_then(|secs| OffsetDateTime::from_unix_timestamp(secs).ok())
-    {
-        out.field(
-            "last write",
-            Role::Plain,
-            &format!("{}, {}", newest.date(), ago(now, newest)),
-        );
+    if let Some(secs) = totals.newest {
+        let words = match OffsetDateTime::from_unix_timestamp(secs) {
+            Ok(newest) => format!("{}, {}", newest.date(), figures::ago(now, newest)),
+            Err(_) => format!("at a time that no calendar has ({secs} s after 1970)"),
+        };
+        out.field("last write", Role::Plain, &words);
     }
 }
 

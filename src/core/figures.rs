@@ -14,14 +14,35 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
-/// How long ago something was, in at most three columns (`now`, `5m`, `3h`, `12d`, `9w`, `2y`).
+/// How long ago something was, in at most three columns (`now`, `5m`, `3h`, `12d`, `9w`, `2y`). What lies in the future
+/// (a wrong clock, a forged time) has a plus before it and goes up to `+99y`.
 pub fn age(now: OffsetDateTime, then: OffsetDateTime) -> String {
     let age = now - then;
-    let days = age.whole_days();
+    if age <= -Duration::minutes(1) {
+        return format!("+{}", distance(age.abs().min(Duration::days(99 * 365))));
+    }
+    if age < Duration::minutes(1) {
+        return "now".to_owned();
+    }
+    distance(age)
+}
+
+/// As [`age`], for a sentence (`just now`, `3d ago`, `3d in the future`).
+pub fn ago(now: OffsetDateTime, then: OffsetDateTime) -> String {
+    let age = age(now, then);
+    match (age.as_str(), age.strip_prefix('+')) {
+        ("now", _) => "just now".to_owned(),
+        (_, Some(ahead)) => format!("{ahead} in the future"),
+        (behind, None) => format!("{behind} ago"),
+    }
+}
+
+/// A length of time, one minute or more, in its largest unit.
+fn distance(length: Duration) -> String {
+    let days = length.whole_days();
     match () {
-        () if age < Duration::minutes(1) => "now".to_owned(),
-        () if age < Duration::hours(1) => format!("{}m", age.whole_minutes()),
-        () if days < 2 => format!("{}h", age.whole_hours()),
+        () if length < Duration::hours(1) => format!("{}m", length.whole_minutes()),
+        () if days < 2 => format!("{}h", length.whole_hours()),
         () if days < 100 => format!("{days}d"),
         () if days < 700 => format!("{}w", days / 7),
         () => format!("{}y", days / 365),
@@ -80,13 +101,28 @@ mod tests {
         for minutes in 0..5_000_000 {
             if minutes % 977 == 0 {
                 assert!(age(then + Duration::minutes(minutes), then).len() <= 3);
+                assert!(age(then, then + Duration::minutes(minutes)).len() <= 4);
             }
         }
-        assert_eq!(
-            age(then, then + Duration::days(3)),
-            "now",
-            "a clock that is wrong does not count backwards"
-        );
+    }
+
+    #[test]
+    fn the_future_shows() {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        for (ahead, column, sentence) in [
+            (Duration::ZERO, "now", "just now"),
+            (Duration::seconds(59), "now", "just now"),
+            (Duration::minutes(1), "+1m", "1m in the future"),
+            (Duration::days(3), "+3d", "3d in the future"),
+            (Duration::days(400), "+57w", "57w in the future"),
+            (Duration::days(365 * 5000), "+99y", "99y in the future"),
+        ] {
+            assert_eq!(
+                (age(now, now + ahead).as_str(), ago(now, now + ahead).as_str()),
+                (column, sentence)
+            );
+        }
+        assert_eq!(ago(now + Duration::days(3), now), "3d ago");
     }
 
     #[test]

@@ -277,11 +277,11 @@ impl MountRow<'_> {
             Column::Used => used(mount, width, theme),
             Column::Wrote => {
                 let newest = self.size.measured().and_then(|measured| measured.totals.newest);
-                let newest = newest.and_then(|secs| OffsetDateTime::from_unix_timestamp(secs).ok());
-                (
-                    newest.map_or_else(String::new, |then| figures::age(self.now, then)),
-                    theme.dim,
-                )
+                let age = |secs| match OffsetDateTime::from_unix_timestamp(secs) {
+                    Ok(then) => figures::age(self.now, then),
+                    Err(_) => "?".to_owned(),
+                };
+                (newest.map_or_else(String::new, age), theme.dim)
             }
             Column::Age => (
                 mount
@@ -354,7 +354,8 @@ fn size(size: &Size, mount: &Mount, theme: &Theme) -> (String, Style) {
 fn seen(size: &Size, mount: &Mount, now: OffsetDateTime, theme: &Theme) -> (String, Style) {
     match size {
         Size::Measuring { .. } => ("~".to_owned(), theme.accent),
-        Size::Measured(measured) => (figures::age(now, measured.at), theme.dim),
+        // Our own clock: when it was put back meanwhile, nothing is wrong with the size.
+        Size::Measured(measured) => (figures::age(now, measured.at.min(now)), theme.dim),
         Size::Failed(_) => ("fail".to_owned(), theme.fault),
         Size::Unknown(_) => match mount.scan {
             Scan::Never(_) => (String::new(), theme.dim),

@@ -98,6 +98,28 @@ fn a_measurement_shows_its_rows_and_its_progress() {
 }
 
 #[test]
+fn a_last_write_in_the_future_shows() {
+    let mut state = listing(vec![volume("ahead"), volume("odd")]);
+    update(&mut state, Msg::Resize(100, 12));
+    tell(&mut state, EngineMsg::Cached(Vec::new()));
+    let job = state.engine().unwrap().measuring.unwrap();
+    let newest_at = |name: &str, newest: i64| {
+        let (id, mut size) = news(name, 1);
+        if let Size::Measured(measured) = &mut size {
+            measured.totals.newest = Some(newest);
+        }
+        (id, size)
+    };
+    let ahead = (NOW + Duration::days(12)).unix_timestamp();
+    let sizes = vec![newest_at("ahead", ahead), newest_at("odd", i64::MAX)];
+    tell(&mut state, EngineMsg::Sizes(job, sizes));
+    let shown = frame(&state);
+    let row = |name: &str| shown.lines().find(|line| line.contains(name)).unwrap().to_owned();
+    assert!(row("ahead").contains("+12d"), "{shown}");
+    assert!(row("odd").contains(" ?"), "{shown}");
+}
+
+#[test]
 fn a_notice_has_the_line_for_itself_and_carries_no_control() {
     let mut state = listing(fleet());
     update(&mut state, Msg::Resize(80, 12));
