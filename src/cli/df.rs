@@ -128,16 +128,12 @@ fn print(systems: &[Backing], others: &NotVolumes, output: &Output) -> anyhow::R
         ]);
     }
     let usage = others.usage.as_ref();
-    let images = usage
-        .and_then(|usage| usage.images)
-        .map(|count| format!(" ({})", figures::counted(count, "image")));
+    let images = usage.and_then(|usage| usage.images);
+    let images = images.map_or_else(|| "? images".to_owned(), |count| figures::counted(count, "image"));
     let mut rest = Table::new(&[("TAKEN", Align::Right), ("BY (AS THE ENGINE COUNTS)", Align::Left)]);
     for (what, bytes) in [
         ("volumes without driver options".to_owned(), volumes_bytes(others)),
-        (
-            format!("image layers{}", images.unwrap_or_default()),
-            usage.and_then(|usage| usage.layers),
-        ),
+        (format!("image layers ({images})"), usage.and_then(|usage| usage.layers)),
         (
             "containers' writable layers".to_owned(),
             usage.and_then(|usage| usage.containers),
