@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::net::sockopt;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::accounts;
+use super::accounts::{self, Account};
 
 /// How long a connection may take to come about.
 pub const CONNECT: Duration = Duration::from_secs(5);
@@ -207,18 +207,37 @@ fn explain_denied(path: &Path) -> String {
     let Ok(meta) = path.metadata() else {
         return "permission denied: a directory above the socket is closed to this user (try sudo)".to_owned();
     };
-    let user = accounts::user_name(rustix::process::geteuid().as_raw());
-    if meta.mode() & 0o060 != 0o060 {
-        let owner = accounts::user_name(meta.uid());
-        return format!("permission denied: only {owner} may use this socket (try sudo)");
-    }
-    let group = accounts::group_name(meta.gid());
-    if meta.gid() == 0 {
-        return format!("permission denied: the socket belongs to group {group} (try sudo)");
-    }
-    format!(
-        "permission denied: the socket belongs to group {group}; join it with `sudo usermod -aG {group} {user}` and log in again, or try sudo"
+    let user = accounts::user(rustix::process::geteuid().as_raw());
+    explain_mode(
+        meta.mode(),
+        &user,
+        &accounts::user(meta.uid()),
+        meta.gid(),
+        &accounts::group(meta.gid()),
     )
+}
+
+/// Says who may use a socket by its mode and owners; behind it, which names could not be looked up.
+fn explain_mode(mode: u32, user: &Account, owner: &Account, gid: u32, group: &Account) -> String {
+    let (hint, named): (String, &[&Account]) = if mode & 0o060 != 0o060 {
+        (format!("only {} may use this socket (try sudo)", owner.name), &[owner])
+    } else if gid == 0 {
+        (
+            format!("the socket belongs to group {} (try sudo)", group.name),
+            &[group],
+        )
+    } else {
+        let hint = format!(
+            "the socket belongs to group {0}; join it with `sudo usermod -aG {0} {1}` and log in again, or try sudo",
+            group.name, user.name
+        );
+        (hint, &[group, user])
+    };
+    let mut said = format!("permission denied: {hint}");
+    for doubt in named.iter().filter_map(|account| account.doubt.as_ref()) {
+        said.push_str(&format!("; {doubt}, so a number stands for a name"));
+    }
+    said
 }
 
 impl fmt::Display for Endpoint {
@@ -284,6 +303,29 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_refused_socket_says_whom_to_be_and_which_names_are_unknown() {
+        let account = |name: &str| Account {
+            name: name.to_owned(),
+            doubt: None,
+        };
+        let (me, root, docker) = (account("me"), account("root"), account("docker"));
+        let join = explain_mode(0o660, &me, &root, 998, &docker);
+        assert!(
+            join.contains("usermod -aG docker me`") && join.ends_with("try sudo"),
+            "{join}"
+        );
+        assert!(explain_mode(0o600, &me, &root, 998, &docker).contains("only root may"));
+        assert!(explain_mode(0o660, &me, &root, 0, &root).contains("group root (try sudo)"));
+        let unread = Account {
+            name: "998".to_owned(),
+            doubt: Some("/etc/group cannot be read: denied".to_owned()),
+        };
+        let numbered = explain_mode(0o660, &me, &root, 998, &unread);
+        assert!(numbered.contains("usermod -aG 998 me`"), "{numbered}");
+        assert!(numbered.contains("; /etc/group cannot be read: denied"), "{numbered}");
     }
 
     #[tokio::test]
