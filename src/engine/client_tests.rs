@@ -14,13 +14,13 @@ use crate::engine::connect::{ConnectError, ConnectOptions, connect_in};
 use crate::engine::contexts::Environment;
 use crate::engine::daemon::EngineEvent;
 use crate::engine::rest::RestDaemon;
+use crate::engine::session::{OpenSpec, Purpose, Target};
 
 const SOON: Duration = Duration::from_millis(300);
 
 /// A server on a socket of its own that answers each connection's first request with bytes as they are.
 struct Server {
     dir: tempfile::TempDir,
-    asked: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -28,14 +28,12 @@ impl Server {
     fn start(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static, hold: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(dir.path().join("s")).unwrap();
-        let asked = Arc::new(AtomicUsize::new(0));
-        let (answer, counter) = (Arc::new(answer), Arc::clone(&asked));
+        let answer = Arc::new(answer);
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let (answer, counter) = (Arc::clone(&answer), Arc::clone(&counter));
+                let answer = Arc::clone(&answer);
                 tokio::spawn(async move {
                     let head = read_head(&mut stream).await;
-                    counter.fetch_add(1, Ordering::SeqCst);
                     let line = head.lines().next().unwrap_or_default().to_owned();
                     // The client may have gone away: that is the test's business.
                     drop(stream.write_all(&answer(&line)).await);
@@ -45,7 +43,7 @@ impl Server {
                 });
             }
         });
-        Self { dir, asked }
+        Self { dir }
     }
 
     fn fixed(answer: &str) -> Self {
@@ -273,9 +271,17 @@ fn surroundings(home: &tempfile::TempDir) -> Environment {
 }
 
 #[tokio::test]
-async fn connecting_asks_once_and_gives_an_identity() {
+async fn what_the_engine_is_is_asked_once_and_again_when_its_events_broke_off() {
     let home = tempfile::tempdir().unwrap();
-    let server = Server::start(recorded, false);
+    let descriptions = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&descriptions);
+    let answer = move |line: &str| {
+        if line.contains(" /version ") || line.contains(" /info ") {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+        recorded(line)
+    };
+    let server = Server::start(answer, false);
     let host = format!("unix://{}", server.path().display());
     let options = ConnectOptions {
         host: Some(host.clone()),
@@ -283,8 +289,20 @@ async fn connecting_asks_once_and_gives_an_identity() {
     };
     let engine = connect_in(&options, &surroundings(&home)).await.unwrap();
     assert!(engine.id.as_str().starts_with(&format!("{host}#")), "{}", engine.id);
-    assert!(engine.daemon.about().await.is_ok());
-    assert_eq!(server.asked.load(Ordering::SeqCst), 2, "/version and /info, once each");
+    let asked = || descriptions.load(Ordering::SeqCst);
+    let first = engine.daemon.about().await.unwrap();
+    let spec = OpenSpec {
+        targets: vec![Target::Path("/x.sock".to_owned())],
+        purpose: Purpose::Browse,
+    };
+    // Whatever comes of it: it needs to know the engine.
+    drop(engine.open(spec).await);
+    drop(engine.daemon.events().await);
+    assert_eq!(engine.daemon.about().await.unwrap(), first);
+    assert_eq!(asked(), 2, "/version and /info, once each");
+    drop(engine.daemon.events().await);
+    assert_eq!(engine.daemon.about().await.unwrap(), first);
+    assert_eq!(asked(), 4, "it may be another version by now");
 }
 
 #[tokio::test]

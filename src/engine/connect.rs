@@ -138,7 +138,7 @@ async fn reach(endpoint: Endpoint, options: &ConnectOptions, environment: &Envir
     };
     let daemon = RestDaemon::new(Client::new(endpoint), options.no_helper).map_err(unreachable)?;
     let (about, stable_id) = daemon.about_and_id().await?;
-    daemon.remember(about);
+    daemon.remember(about).await;
     let state = identity::state_dir(environment);
     super::helper::sweep_in_background(&daemon);
     let id = identity::engine_id(&text, stable_id, state.as_deref().map(Path::new));

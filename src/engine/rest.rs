@@ -1,7 +1,8 @@
 //! The real engine behind [`super::Daemon`]: which question goes to which path. Reading the answers is
 //! [`super::wire`]'s part, helpers are [`super::helper`]'s.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -30,8 +31,11 @@ pub struct RestDaemon {
     pub(crate) helpers: HelpersSeen,
     /// Whether the operator forbade helper containers.
     pub(crate) no_helper: bool,
-    /// What the engine said at connecting, given to the first who asks: the start needs no second question.
-    known: Arc<std::sync::Mutex<Option<About>>>,
+    /// What the engine is; asked once, since the answer costs podman a third of a second, and again only after the
+    /// events broke off: it may have been restarted as another version.
+    known: Arc<Mutex<Option<About>>>,
+    /// Whether its events were subscribed to before.
+    subscribed: Arc<AtomicBool>,
     /// What this run's helpers share.
     pub(crate) crew: helper::Crew,
     /// Engines refuse a second `/system/df` while one runs.
@@ -52,6 +56,7 @@ impl RestDaemon {
             helpers: HelpersSeen::default(),
             no_helper,
             known: Arc::default(),
+            subscribed: Arc::default(),
             measuring: Arc::default(),
         })
     }
@@ -84,13 +89,27 @@ impl RestDaemon {
         Ok((about, id))
     }
 
-    /// Keeps an answer of [`Self::about_and_id`] for the next call of [`Daemon::about`], once.
-    pub(super) fn remember(&self, about: About) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(about);
+    /// Keeps an answer of [`Self::about_and_id`] for every later call of [`Daemon::about`].
+    pub(super) async fn remember(&self, about: About) {
+        *self.known.lock().await = Some(about);
     }
 
-    fn take_known(&self) -> Option<About> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// What the engine is. Who asks while somebody else does waits for the same answer.
+    async fn known_about(&self) -> Result<About, EngineError> {
+        let mut known = self.known.lock().await;
+        if let Some(about) = known.as_ref() {
+            return Ok(about.clone());
+        }
+        let (about, _) = self.about_and_id().await?;
+        *known = Some(about.clone());
+        Ok(about)
+    }
+
+    async fn subscribe(&self) -> Result<BoxStream<'static, Result<EngineEvent, EngineError>>, EngineError> {
+        if self.subscribed.swap(true, Ordering::Relaxed) {
+            *self.known.lock().await = None;
+        }
+        events::subscribe(&self.client, &self.helpers).await
     }
 
     async fn list_volumes(&self) -> Result<VolumeList, EngineError> {
@@ -167,12 +186,7 @@ impl Daemon for RestDaemon {
     }
 
     fn about(&self) -> BoxFuture<'_, Result<About, EngineError>> {
-        Box::pin(async {
-            match self.take_known() {
-                Some(about) => Ok(about),
-                None => self.about_and_id().await.map(|(about, _)| about),
-            }
-        })
+        Box::pin(self.known_about())
     }
 
     fn volumes(&self) -> BoxFuture<'_, Result<VolumeList, EngineError>> {
@@ -192,7 +206,7 @@ impl Daemon for RestDaemon {
     }
 
     fn events(&self) -> BoxFuture<'_, Result<BoxStream<'static, Result<EngineEvent, EngineError>>, EngineError>> {
-        Box::pin(events::subscribe(&self.client, &self.helpers))
+        Box::pin(self.subscribe())
     }
 
     fn open(&self, spec: OpenSpec) -> BoxFuture<'_, Result<Opened, EngineError>> {

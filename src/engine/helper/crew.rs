@@ -4,16 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, OnceCell, watch};
+use tokio::sync::{Mutex, watch};
 
 use super::image;
 use super::spec::Owner;
 use crate::engine::client::Client;
 use crate::engine::client_process;
-use crate::engine::daemon::{About, Daemon};
 use crate::engine::error::EngineError;
 use crate::engine::guard::Guard;
-use crate::engine::rest::RestDaemon;
 
 /// How long to wait for removals.
 const SETTLE: Duration = Duration::from_secs(10);
@@ -31,7 +29,6 @@ pub(crate) struct Crew {
 struct Inner {
     owner: Owner,
     guard: Guard,
-    about: OnceCell<About>,
     image: Mutex<Option<String>>,
     removing: watch::Sender<usize>,
     marks: AtomicU64,
@@ -59,7 +56,6 @@ impl Crew {
         let inner = Inner {
             owner,
             guard: Guard::new(endpoint, session.to_owned()),
-            about: OnceCell::new(),
             image: Mutex::default(),
             removing: watch::Sender::new(0),
             marks: AtomicU64::new(0),
@@ -81,11 +77,6 @@ impl Crew {
     pub(super) fn ghost_mark(&self) -> String {
         let count = self.inner.marks.fetch_add(1, Ordering::Relaxed);
         format!("{}-{count}.", self.inner.owner.session)
-    }
-
-    /// What the engine is; asked once.
-    pub(super) async fn about(&self, daemon: &RestDaemon) -> Result<&About, EngineError> {
-        self.inner.about.get_or_try_init(|| daemon.about()).await
     }
 
     /// The agent's image on the engine; sent when it is not there.

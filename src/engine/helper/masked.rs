@@ -13,7 +13,7 @@ use super::container;
 use super::tar_names::TarNames;
 use super::trouble::{no_helper, retried};
 use crate::engine::client::{LISTS, Payload, SHORT, encode};
-use crate::engine::daemon::{Flavour, Masked};
+use crate::engine::daemon::{Daemon as _, Flavour, Masked};
 use crate::engine::error::EngineError;
 use crate::engine::rest::RestDaemon;
 
@@ -68,7 +68,7 @@ pub async fn masked(
         .flatten()
         .map(|(path, _)| path)
         .collect();
-    let flavour = daemon.crew.about(daemon).await?.flavour;
+    let flavour = daemon.about().await?.flavour;
     let labels = daemon.crew.owner().labels("masked");
     let document = document(flavour, &inspected.image, &declared, labels);
     let made = retried(|| container::create(daemon, document.clone())).await;

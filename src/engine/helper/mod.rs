@@ -13,7 +13,7 @@ mod trouble;
 
 use std::path::Path;
 
-use super::daemon::{About, Flavour};
+use super::daemon::{About, Daemon as _, Flavour};
 use super::error::EngineError;
 use super::host::{HostKind, classify_host_path};
 use super::rest::RestDaemon;
@@ -36,7 +36,7 @@ const FEW: usize = 8;
 ///
 /// When the engine cannot be reached or its answers make no sense. What cannot be mounted is a root's error instead.
 pub async fn open(daemon: &RestDaemon, spec: OpenSpec) -> Result<Opened, EngineError> {
-    let about = daemon.crew.about(daemon).await?.clone();
+    let about = daemon.about().await?;
     let why = match daemon.crew.refused() {
         _ if daemon.no_helper => "--no-helper forbids it".to_owned(),
         Some(why) => why,
