@@ -374,3 +374,26 @@ fn the_configuration_is_shown_as_it_counts_and_a_bad_one_is_a_usage_error() {
     let (code, text) = run("\nsort = 7\n", &["config"]);
     assert!(code == Some(2) && text.contains("line 2"), "{text}");
 }
+
+#[test]
+fn the_guard_has_a_session_of_its_own_before_it_says_that_it_is_ready() {
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+    let mut guard = Command::new(env!("CARGO_BIN_EXE_vole"))
+        .args(["__guard", "unix:///nowhere/x.sock", "00ff"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0];
+    guard.stdout.take().unwrap().read_exact(&mut said).unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", guard.id())).unwrap();
+    // Behind the name in brackets: state, parent, group, session, terminal.
+    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    assert_eq!((fields[3], fields[4]), (guard.id().to_string().as_str(), "0"), "{stat}");
+    drop(guard.stdin.take());
+    assert!(
+        guard.wait().unwrap().success(),
+        "nothing was made, so there is nothing to do"
+    );
+}

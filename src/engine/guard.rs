@@ -20,6 +20,8 @@ use super::sweep;
 const SUBCOMMAND: &str = "__guard";
 /// The guard's name in process lists; other than vole's, so that `pkill vole` leaves it to its work.
 const NAME: &str = "container-guard";
+/// What the guard says when it is out of reach of vole's terminal.
+const READY: &[u8] = b"!";
 const MADE: u8 = b'+';
 const REMOVED: u8 = b'-';
 /// How long a request that was under way when vole died may still make a container.
@@ -105,16 +107,21 @@ impl Guard {
             .arg0(NAME)
             .args([SUBCOMMAND, &self.endpoint, &self.session])
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            // A group of its own: neither ^C nor the terminal's end reaches it.
-            .process_group(0)
             .spawn()?;
-        let pipe = child
-            .stdin
-            .take()
-            .ok_or_else(|| io::Error::other("the guard has no standard input"))?;
-        Ok((child, pipe))
+        let (Some(pipe), Some(mut said)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(io::Error::other("the guard has no standard input or output"));
+        };
+        // Until it says so, ^C and the terminal's end still reach it: nothing may be made before.
+        match said.read_exact(&mut [0; READY.len()]) {
+            Ok(()) => Ok((child, pipe)),
+            Err(error) => {
+                drop(pipe);
+                let ended = child.wait()?;
+                Err(io::Error::other(format!("the guard did not start ({ended}): {error}")))
+            }
+        }
     }
 }
 
@@ -137,6 +144,9 @@ pub fn main_if_asked() -> Option<ExitCode> {
     let (endpoint, session) = (args.next()?.into_string().ok()?, args.next()?.into_string().ok()?);
     // The name is for people; the guard works without it.
     let _named = File::create("/proc/self/comm").and_then(|mut comm| comm.write_all(NAME.as_bytes()));
+    if leave_terminal().is_err() {
+        return Some(ExitCode::FAILURE);
+    }
     if wait_for_end(io::stdin().lock()) == 0 {
         return Some(ExitCode::SUCCESS);
     }
@@ -144,6 +154,14 @@ pub fn main_if_asked() -> Option<ExitCode> {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) | Err(_) => ExitCode::FAILURE,
     })
+}
+
+/// Starts a session of its own, which neither ^C nor the hang-up of vole's terminal reaches, and says so.
+fn leave_terminal() -> io::Result<()> {
+    rustix::process::setsid()?;
+    let mut out = io::stdout().lock();
+    out.write_all(READY)?;
+    out.flush()
 }
 
 /// Reads until vole is gone; how many containers it left, as far as it could say.
