@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use vole_agent::proto::FileSystem;
 
 use super::list::Inventory;
 use crate::engine::daemon::{DiskUsage, Flavour};
 use crate::engine::{About, Engine, EngineError, OpenSpec, Purpose, Target};
-use crate::model::{Mount, MountKind, Scan};
+use crate::model::{Mount, MountKind, Scan, bind_device};
 
 /// Mounts that are asked about; on a host with more, the others lie where these do.
 const ASKED: usize = 1000;
@@ -35,23 +34,17 @@ pub struct Backing {
     pub mounts: Vec<String>,
 }
 
-/// Asks for the file systems behind the plain volumes and binds of an inventory, largest first. Mounts with odd or
-/// remote backing are left out: asking about them would mount them.
+/// Asks for the file systems behind the volumes and binds of an inventory that are paths of the engine's host, largest
+/// first. Mounts with odd or remote backing are left out: asking about them would mount them.
 ///
 /// # Errors
 ///
 /// When no helper can run and the engine's data root is not on this host either.
 pub async fn file_systems(engine: &Engine, inventory: &Inventory) -> Result<Vec<Backing>, EngineError> {
-    let plain =
-        |mount: &&Mount| mount.scan == Scan::Shared && (mount.kind.is_volume() || mount.kind == MountKind::Bind);
-    let mounts: Vec<&Mount> = inventory
-        .mounts
-        .iter()
-        .map(Arc::as_ref)
-        .filter(plain)
-        .take(ASKED)
-        .collect();
-    let found = match ask(engine, &mounts).await {
+    let mounts = inventory.mounts.iter();
+    let mounts = mounts.filter_map(|mount| Some((path_target(mount)?, mount.name.as_str())));
+    let mounts: Vec<(Target, &str)> = mounts.take(ASKED).collect();
+    let found = match ask(engine, mounts).await {
         Ok(found) if !found.is_empty() => return Ok(found),
         Ok(_) => Ok(Vec::new()),
         Err(error) => Err(error),
@@ -80,11 +73,17 @@ pub fn data_root(about: &About) -> Option<Backing> {
     })
 }
 
-async fn ask(engine: &Engine, mounts: &[&Mount]) -> Result<Vec<Backing>, EngineError> {
-    let named: Vec<(Target, &str)> = mounts
-        .iter()
-        .filter_map(|mount| Some((Target::of(mount).ok()?, mount.name.as_str())))
-        .collect();
+/// What reaches a mount's file system without mounting anything but paths of the host; `None` when nothing does.
+fn path_target(mount: &Mount) -> Option<Target> {
+    match (&mount.scan, bind_device(&mount.driver, &mount.options)) {
+        (Scan::Shared, _) if mount.kind.is_volume() || mount.kind == MountKind::Bind => Target::of(mount).ok(),
+        // The path that it binds, not the volume: it goes into the helper of all others.
+        (Scan::Alone, Some(device)) if mount.kind.is_volume() => Some(Target::Path(device.to_owned())),
+        _ => None,
+    }
+}
+
+async fn ask(engine: &Engine, named: Vec<(Target, &str)>) -> Result<Vec<Backing>, EngineError> {
     if named.is_empty() {
         return Ok(Vec::new());
     }
@@ -207,6 +206,35 @@ mod tests {
         );
         let names: Vec<&String> = rows.iter().flat_map(|row| &row.mounts).collect();
         assert!(!names.iter().any(|name| *name == "nas_photos"), "asking would mount it");
+    }
+
+    #[tokio::test]
+    async fn a_volume_that_binds_a_path_is_asked_for_by_that_path() {
+        let engine = demo::engine(DemoOptions::instant(OffsetDateTime::UNIX_EPOCH));
+        let inventory = list::load(&engine, Depth::Full).await.unwrap();
+        let plain = inventory
+            .mounts
+            .iter()
+            .find(|mount| mount.name == "shop_uploads")
+            .unwrap();
+        let with = |options: &[(&str, &str)], scan: Scan| Mount {
+            options: options
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+            scan,
+            ..Mount::clone(plain)
+        };
+        let bind = [("type", "none"), ("o", "bind"), ("device", "/mnt/big")];
+        assert_eq!(
+            path_target(&with(&bind, Scan::Alone)),
+            Some(Target::Path("/mnt/big".to_owned()))
+        );
+        assert!(matches!(path_target(plain), Some(Target::Volume { .. })));
+        let memory = [("type", "tmpfs"), ("device", "tmpfs")];
+        assert_eq!(path_target(&with(&memory, Scan::Alone)), None, "asking would mount it");
+        let remote = [("type", "nfs"), ("o", "addr=nas"), ("device", ":/x")];
+        assert_eq!(path_target(&with(&remote, Scan::OnDemand("nfs".to_owned()))), None);
     }
 
     #[test]
