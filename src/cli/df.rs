@@ -9,7 +9,7 @@ use super::session::Context;
 use super::table::{Align, Table};
 use crate::core::figures;
 use crate::engine::Engine;
-use crate::ops::df::{self, Backing, NotVolumes};
+use crate::ops::df::{self, Backing, FileSystems, NotVolumes};
 use crate::ops::list::Depth;
 use crate::text;
 
@@ -71,8 +71,12 @@ pub(super) async fn run(context: &Context, engine: &Engine) -> anyhow::Result<Ex
     };
     let systems = systems.unwrap_or_else(|error| {
         tell("cannot look at the file systems", error.to_string());
-        Vec::new()
+        FileSystems::default()
     });
+    for why in &systems.left_out {
+        warn(why);
+    }
+    let systems = systems.rows;
     if let Some(why) = &others.usage_failed {
         tell("the engine did not say what images and caches take", why.clone());
     }

@@ -34,24 +34,36 @@ pub struct Backing {
     pub mounts: Vec<String>,
 }
 
-/// Asks for the file systems behind the volumes and binds of an inventory that are paths of the engine's host, largest
-/// first. Mounts with odd or remote backing are left out: asking about them would mount them.
+/// The file systems behind an engine's mounts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileSystems {
+    /// Each once, largest first.
+    pub rows: Vec<Backing>,
+    /// What could not be asked for, and why.
+    pub left_out: Vec<String>,
+}
+
+/// Asks for the file systems behind the volumes and binds of an inventory that are paths of the engine's host.
+/// Mounts with odd or remote backing are left out: asking about them would mount them.
 ///
 /// # Errors
 ///
 /// When no helper can run and the engine's data root is not on this host either.
-pub async fn file_systems(engine: &Engine, inventory: &Inventory) -> Result<Vec<Backing>, EngineError> {
+pub async fn file_systems(engine: &Engine, inventory: &Inventory) -> Result<FileSystems, EngineError> {
     let mounts = inventory.mounts.iter();
     let mounts = mounts.filter_map(|mount| Some((path_target(mount)?, mount.name.as_str())));
     let mounts: Vec<(Target, &str)> = mounts.take(ASKED).collect();
-    let found = match ask(engine, mounts).await {
-        Ok(found) if !found.is_empty() => return Ok(found),
-        Ok(_) => Ok(Vec::new()),
-        Err(error) => Err(error),
-    };
-    match data_root(&inventory.about) {
-        Some(root) => Ok(vec![root]),
-        None => found,
+    let asked = ask(engine, mounts).await;
+    match (asked, data_root(&inventory.about)) {
+        (Ok(found), Some(root)) if found.rows.is_empty() => Ok(FileSystems {
+            rows: vec![root],
+            ..found
+        }),
+        (Err(error), Some(root)) => Ok(FileSystems {
+            rows: vec![root],
+            left_out: vec![format!("the file systems of the mounts are unknown: {error}")],
+        }),
+        (asked, _) => asked,
     }
 }
 
@@ -83,30 +95,40 @@ fn path_target(mount: &Mount) -> Option<Target> {
     }
 }
 
-async fn ask(engine: &Engine, named: Vec<(Target, &str)>) -> Result<Vec<Backing>, EngineError> {
+async fn ask(engine: &Engine, named: Vec<(Target, &str)>) -> Result<FileSystems, EngineError> {
     if named.is_empty() {
-        return Ok(Vec::new());
+        return Ok(FileSystems::default());
     }
     let spec = OpenSpec {
         targets: named.iter().map(|(target, _)| target.clone()).collect(),
         purpose: Purpose::Measure,
     };
     let opened = engine.open(spec).await?;
-    let names: BTreeMap<u32, &str> = opened
-        .roots
-        .iter()
-        .zip(&named)
-        .filter_map(|(root, (_, name))| Some((*root.as_ref().ok()?, *name)))
-        .collect();
+    let (mut names, mut left_out) = (BTreeMap::new(), Vec::new());
+    for (root, (_, name)) in opened.roots.into_iter().zip(named) {
+        match root {
+            Ok(root) => drop(names.insert(root, name)),
+            Err(why) => left_out.push(unknown(name, &why)),
+        }
+    }
     let systems = opened.session.file_systems(names.keys().copied().collect()).await?;
-    Ok(by_device(systems, &names))
+    let rows = by_device(systems, &names, &mut left_out);
+    Ok(FileSystems { rows, left_out })
 }
 
-/// One row per device: several mounts of one file system are one.
-fn by_device(systems: Vec<FileSystem>, names: &BTreeMap<u32, &str>) -> Vec<Backing> {
+fn unknown(name: &str, why: &str) -> String {
+    format!("the file system of {name} is unknown: {why}")
+}
+
+/// One row per device: several mounts of one file system are one. What has none is left out.
+fn by_device(systems: Vec<FileSystem>, names: &BTreeMap<u32, &str>, left_out: &mut Vec<String>) -> Vec<Backing> {
     let mut backing: BTreeMap<(u32, u32), Backing> = BTreeMap::new();
-    for system in systems.into_iter().filter(|system| system.fault.is_none()) {
-        let name = names.get(&system.root).map(|name| (*name).to_owned());
+    for system in systems {
+        let name = names.get(&system.root).copied();
+        if let Some(fault) = &system.fault {
+            left_out.push(unknown(name.unwrap_or("?"), &fault.message));
+            continue;
+        }
         let row = backing.entry(system.dev).or_insert_with(|| Backing {
             fs_type: system.fs_type,
             source: system.source,
@@ -116,7 +138,7 @@ fn by_device(systems: Vec<FileSystem>, names: &BTreeMap<u32, &str>) -> Vec<Backi
             inodes: (system.inodes > 0).then_some((system.inodes, system.inodes_free)),
             mounts: Vec::new(),
         });
-        row.mounts.extend(name);
+        row.mounts.extend(name.map(str::to_owned));
     }
     let mut rows: Vec<Backing> = backing.into_values().collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.size));
@@ -197,7 +219,18 @@ mod tests {
     async fn mounts_of_one_file_system_are_one_row() {
         let engine = demo::engine(DemoOptions::instant(OffsetDateTime::UNIX_EPOCH));
         let inventory = list::load(&engine, Depth::Full).await.unwrap();
-        let rows = file_systems(&engine, &inventory).await.unwrap();
+        let mut inventory = inventory;
+        let gone = Mount {
+            name: "gone".to_owned(),
+            kind: MountKind::Bind,
+            scan: Scan::Shared,
+            ..Mount::clone(&inventory.mounts[0])
+        };
+        inventory.mounts.push(gone.into());
+        let found = file_systems(&engine, &inventory).await.unwrap();
+        let said = found.left_out.iter().filter(|why| why.contains("of gone is unknown"));
+        assert_eq!(said.count(), 1, "{:?}", found.left_out);
+        let rows = found.rows;
         assert!(rows.len() < 5, "{rows:?}");
         assert!(rows.iter().any(|row| row.mounts.len() > 10), "{rows:?}");
         assert!(

@@ -216,7 +216,7 @@ async fn masked(engine: Engine, of: MaskedKey, mail: Mail) {
 async fn space(engine: Engine, inventory: Arc<Inventory>, mail: Mail) {
     let all = match df::data_root(&inventory.about) {
         Some(here) => Ok(vec![here]),
-        None => df::file_systems(&engine, &inventory).await,
+        None => df::file_systems(&engine, &inventory).await.map(|found| found.rows),
     };
     // The one that holds most of the mounts is the one that fills up.
     let space = all.map(|all| all.into_iter().max_by_key(|backing| backing.mounts.len()));
