@@ -31,6 +31,7 @@ async fn open(targets: Vec<Target>) -> (Session, Vec<Result<u32, String>>) {
         .open(OpenSpec {
             targets,
             purpose: Purpose::Browse,
+            through_store: false,
         })
         .await
         .unwrap();

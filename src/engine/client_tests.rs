@@ -294,6 +294,7 @@ async fn what_the_engine_is_is_asked_once_and_again_when_its_events_broke_off() 
     let spec = OpenSpec {
         targets: vec![Target::Path("/x.sock".to_owned())],
         purpose: Purpose::Browse,
+        through_store: false,
     };
     // Whatever comes of it: it needs to know the engine.
     drop(engine.open(spec).await);

@@ -139,6 +139,11 @@ impl Mounts {
         })
     }
 
+    /// All mount points.
+    pub fn points(&self) -> impl Iterator<Item = &[u8]> {
+        self.rows.iter().map(|row| row.point.as_slice())
+    }
+
     /// Whether something is mounted exactly at a path without symlinks.
     pub fn is_mount_point(&self, canonical: &Path) -> bool {
         let path = canonical.as_os_str().as_bytes();

@@ -62,6 +62,7 @@ impl Leases {
             .open(OpenSpec {
                 targets: vec![target],
                 purpose: Purpose::Browse,
+                through_store: false,
             })
             .await?;
         let root = match opened.roots.into_iter().next() {

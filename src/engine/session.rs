@@ -59,6 +59,9 @@ pub struct OpenSpec {
     pub targets: Vec<Target>,
     /// What for.
     pub purpose: Purpose,
+    /// Whether plain volumes may be reached through the directory in which the engine keeps them all. Quick for many
+    /// volumes, but a volume may be missing there that can be mounted by its name: then its root is an error.
+    pub through_store: bool,
 }
 
 /// An open session and where its targets are.

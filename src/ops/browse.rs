@@ -34,6 +34,7 @@ pub async fn open(engine: &Engine, mount: &Mount) -> Result<Open, EngineError> {
     let spec = OpenSpec {
         targets: vec![target],
         purpose: Purpose::Browse,
+        through_store: false,
     };
     let opened = engine.open(spec).await?;
     let root = opened.roots.into_iter().next();

@@ -102,6 +102,7 @@ async fn ask(engine: &Engine, named: Vec<(Target, &str)>) -> Result<FileSystems,
     let spec = OpenSpec {
         targets: named.iter().map(|(target, _)| target.clone()).collect(),
         purpose: Purpose::Measure,
+        through_store: false,
     };
     let opened = engine.open(spec).await?;
     let (mut names, mut left_out) = (BTreeMap::new(), Vec::new());

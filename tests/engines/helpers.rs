@@ -72,6 +72,7 @@ async fn open(engine: &Engine, targets: Vec<Target>) -> Result<Opened, EngineErr
         .open(OpenSpec {
             targets,
             purpose: Purpose::Browse,
+            through_store: false,
         })
         .await
 }

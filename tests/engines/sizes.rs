@@ -1,10 +1,10 @@
 //! Sizes agree with GNU `du` to the byte, on every volume that can be walked.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use vole_test_support::{Fleet, IMAGE};
+use vole_test_support::{Fleet, Home, IMAGE};
 
 use crate::list::text;
 use crate::world::{World, on_engines};
@@ -15,6 +15,8 @@ on_engines! {
     a_volume_that_cannot_be_mounted_says_why_and_the_others_are_measured
     an_empty_volume_stays_empty_and_keeps_its_owner
     sizes_of_ls_are_those_of_du
+    data_that_was_moved_to_another_disk_is_measured_where_it_is
+    measuring_uses_no_volume
 }
 
 /// What GNU `du` counts.
@@ -172,4 +174,75 @@ fn sizes_of_ls_are_those_of_du(world: &mut World) {
         assert!(row["size_bytes"].is_null(), "unknown is no number: {row}");
     }
     drop(frozen);
+}
+
+/// Operators move a volume that grew too large and put a link or a mount in its place.
+fn data_that_was_moved_to_another_disk_is_measured_where_it_is(world: &mut World) {
+    let disk = tempfile::tempdir().expect("a directory");
+    let (linked, mounted) = (disk.path().join("linked"), disk.path().join("mounted"));
+    for (volume, place) in [("moved_linked", &linked), ("moved_mounted", &mounted)] {
+        world.engine.run(["volume", "create", volume]);
+        std::fs::create_dir(place).expect("a directory can be made");
+        std::fs::write(place.join("payload"), vec![1; 300_000]).expect("a file can be written");
+    }
+    let point = world.engine.mount_point("moved_linked");
+    std::fs::remove_dir(&point).expect("it is empty");
+    std::os::unix::fs::symlink(&linked, &point).expect("a link can be made");
+    let over = world.engine.mount_point("moved_mounted");
+    let covered = Covered::with(&mounted, &over);
+    let ran = world
+        .vole()
+        .run(&["du", "--json", "moved_linked", "moved_mounted", "shop_uploads"]);
+    drop(covered);
+    let sizes: Vec<(String, Value)> = entries(&ran.json())
+        .iter()
+        .map(|row| (text(&row["volume"]), row["bytes"].clone()))
+        .collect();
+    let expected = [
+        ("moved_linked", &linked),
+        ("moved_mounted", &mounted),
+        ("shop_uploads", &world.engine.mount_point("shop_uploads")),
+    ];
+    let expected = expected.map(|(name, path)| (name.to_owned(), Value::from(gnu_du(path, false))));
+    assert_eq!(sizes, expected, "{}", ran.stderr);
+    std::fs::remove_file(&point).expect("the link can be removed");
+    std::fs::create_dir(&point).expect("a directory can be made");
+    world.engine.run(["volume", "rm", "moved_linked", "moved_mounted"]);
+}
+
+/// A directory that is mounted over another until this is dropped.
+struct Covered<'a>(&'a Path);
+
+impl<'a> Covered<'a> {
+    fn with(directory: &Path, point: &'a Path) -> Self {
+        let status = Command::new("mount").arg("--bind").args([directory, point]).status();
+        assert!(status.expect("mount runs").success());
+        Self(point)
+    }
+}
+
+impl Drop for Covered<'_> {
+    fn drop(&mut self) {
+        let status = Command::new("umount").arg("--lazy").arg(self.0).status();
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "{:?} stays mounted",
+            self.0
+        );
+    }
+}
+
+/// While everything is measured, nothing of it counts as used: others can remove what is not needed.
+fn measuring_uses_no_volume(world: &mut World) {
+    let before = world.engine.dangling();
+    let home = Home::new();
+    let mut measuring = world
+        .vole()
+        .command(&home, &["du", "--json", "oldproj_pgdata", "deep_tree"])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("vole starts");
+    while measuring.try_wait().expect("vole can be waited for").is_none() {
+        assert_eq!(world.engine.dangling(), before);
+    }
 }

@@ -127,6 +127,7 @@ async fn a_measurement_of_many_streams_in_and_ends_in_time_and_can_be_cancelled(
         .open(OpenSpec {
             targets,
             purpose: Purpose::Measure,
+            through_store: false,
         })
         .await
         .unwrap();

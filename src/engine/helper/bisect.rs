@@ -32,7 +32,8 @@ impl Starter<'_> {
     ///
     /// # Errors
     ///
-    /// When no helper can be started, whatever it mounts.
+    /// When no helper can be started, whatever it mounts; or when none can with the directory of all volumes, which
+    /// cannot be left out for some of them.
     pub(super) async fn start(&self, mounts: &[Mounting]) -> Result<Started, EngineError> {
         let mut roots: Vec<Result<u32, String>> = vec![Ok(0); mounts.len()];
         let mut groups = vec![(0..mounts.len()).collect::<Vec<usize>>()];
@@ -54,6 +55,12 @@ impl Starter<'_> {
                 [one] => {
                     roots[*one] = Err(message.to_owned());
                     groups.push(group.into_iter().filter(|index| index != one).collect());
+                }
+                _ if group
+                    .iter()
+                    .any(|&index| matches!(mounts[index], Mounting::Stored { .. })) =>
+                {
+                    return Err(error);
                 }
                 _ => {
                     if !proven {
@@ -121,7 +128,7 @@ fn finish(session: Session, group: &[usize], mut roots: Vec<Result<u32, String>>
 }
 
 /// The engine's message when a failed start may be one mount's fault; `None` when it is the whole engine's.
-fn mount_failure(error: &EngineError) -> Option<&str> {
+pub(super) fn mount_failure(error: &EngineError) -> Option<&str> {
     match error {
         EngineError::Status {
             status: 400 | 404 | 409 | 500,
@@ -145,7 +152,7 @@ fn blamed(mounts: &[Mounting], group: &[usize], message: &str) -> Vec<usize> {
             forms.iter().any(|form| message.contains(form))
         }
         Mounting::Bind(path) => path.len() > 1 && has_path(message, path),
-        Mounting::InContainer { .. } => false,
+        Mounting::Stored { .. } | Mounting::InContainer { .. } => false,
     };
     group.iter().filter(named).copied().collect()
 }

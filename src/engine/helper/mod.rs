@@ -8,6 +8,7 @@ mod fallback;
 mod image;
 mod masked;
 pub(super) mod spec;
+mod store;
 mod tar_names;
 mod trouble;
 
@@ -15,13 +16,14 @@ use std::path::Path;
 
 use super::daemon::{About, Daemon as _, Flavour};
 use super::error::EngineError;
-use super::host::{HostKind, classify_host_path};
+use super::host::{HostKind, Mounts, classify_host_path};
 use super::rest::RestDaemon;
 use super::session::{OpenSpec, Opened, Purpose, Target};
 use super::{local, sweep};
 use crate::model::Source;
 use bisect::Starter;
 use spec::Mounting;
+use store::Store;
 
 pub(crate) use crew::Crew;
 pub use masked::masked;
@@ -56,11 +58,29 @@ pub async fn open(daemon: &RestDaemon, spec: OpenSpec) -> Result<Opened, EngineE
 }
 
 async fn in_container(daemon: &RestDaemon, about: &About, spec: &OpenSpec) -> Result<Opened, EngineError> {
+    let mounts = (spec.through_store && about.same_host).then(Mounts::read).flatten();
+    let store = mounts.and_then(|mounts| Store::of(&spec.targets, &mounts));
+    match with_mounts(daemon, about, spec, store.as_ref()).await {
+        // The engine does not bind its own directory, or not for everybody.
+        Err(error) if store.is_some() && bisect::mount_failure(&error).is_some() => {
+            with_mounts(daemon, about, spec, None).await
+        }
+        ended => ended,
+    }
+}
+
+async fn with_mounts(
+    daemon: &RestDaemon,
+    about: &About,
+    spec: &OpenSpec,
+    store: Option<&Store>,
+) -> Result<Opened, EngineError> {
     let mut roots: Vec<Result<u32, String>> = Vec::with_capacity(spec.targets.len());
     let mut mounts = Vec::new();
     let mut places = Vec::new();
     for (index, target) in spec.targets.iter().enumerate() {
-        let mounting = mounting(about, target);
+        let stored = store.and_then(|store| store.mounting(target));
+        let mounting = stored.map_or_else(|| mounting(about, target), Ok);
         // Podman tells of no ghosts afterwards, so there every name is looked up.
         let looked_up = spec.targets.len() <= FEW || about.flavour == Flavour::Podman;
         let missing = matches!(&mounting, Ok(Mounting::Volume(name)) if looked_up && !exists(daemon, name).await?);

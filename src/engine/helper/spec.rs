@@ -20,6 +20,13 @@ pub(super) enum Mounting {
     Volume(String),
     /// A path of the engine's host, without its submounts.
     Bind(String),
+    /// A volume by way of the directory that holds it and others. All of a helper have the same directory.
+    Stored {
+        /// The directory on the engine's host.
+        store: String,
+        /// The volume's name.
+        name: String,
+    },
     /// A path inside a running container, through `/proc/1/root` in its process namespace.
     InContainer {
         /// The container's id.
@@ -67,10 +74,14 @@ impl Owner {
     }
 }
 
+/// Where the directory of all volumes is mounted.
+const STORE: &str = "/vole/store";
+
 /// The agent's root of the mount at an index. Images lack the path, so no engine copies anything up into a volume.
 fn root(index: usize, mounting: &Mounting) -> String {
     match mounting {
         Mounting::Volume(_) | Mounting::Bind(_) => format!("/vole/{index}"),
+        Mounting::Stored { name, .. } => format!("{STORE}/{name}/_data"),
         Mounting::InContainer { destination, .. } => format!("/proc/1/root/{}", destination.trim_start_matches('/')),
     }
 }
@@ -151,14 +162,22 @@ fn mount(index: usize, mounting: &Mounting, plan: &Plan<'_>) -> Option<Value> {
             }
             Some(mount)
         }
-        // Docker 20.10 leaves submounts writable below a read-only bind, so none come along. No propagation is asked
-        // for: Docker takes a private one unless the path holds its own data, and there refuses a private one.
-        Mounting::Bind(source) => Some(json!({
-            "Type": "bind", "Source": source, "Target": target, "ReadOnly": true,
-            "BindOptions": {"NonRecursive": true},
-        })),
+        Mounting::Bind(source) => Some(bind(source, &target)),
+        Mounting::Stored { store, .. } => {
+            let is_first = |other: &Mounting| matches!(other, Mounting::Stored { .. });
+            (plan.mounts.iter().position(is_first) == Some(index)).then(|| bind(store, STORE))
+        }
         Mounting::InContainer { .. } => None,
     }
+}
+
+/// Docker 20.10 leaves submounts writable below a read-only bind, so none come along. No propagation is asked for:
+/// Docker takes a private one unless the path holds its own data, and there refuses a private one.
+fn bind(source: &str, target: &str) -> Value {
+    json!({
+        "Type": "bind", "Source": source, "Target": target, "ReadOnly": true,
+        "BindOptions": {"NonRecursive": true},
+    })
 }
 
 #[cfg(test)]
@@ -195,6 +214,26 @@ mod tests {
             }
             assert_eq!(listed[1]["BindOptions"]["NonRecursive"], true);
         }
+    }
+
+    #[test]
+    fn the_directory_of_all_volumes_is_mounted_once() {
+        let stored = |name: &str| Mounting::Stored {
+            store: "/d/volumes".into(),
+            name: name.into(),
+        };
+        let mounts = [Mounting::Volume("v".into()), stored("a"), stored("b")];
+        let made = made(Flavour::Docker, &mounts);
+        assert_eq!(
+            made["Cmd"],
+            json!(["/vole/0", "/vole/store/a/_data", "/vole/store/b/_data"])
+        );
+        let listed = made["HostConfig"]["Mounts"].as_array().unwrap().clone();
+        assert_eq!(listed.len(), 2);
+        assert_eq!(listed[1]["Source"], "/d/volumes");
+        assert_eq!(listed[1]["Target"], STORE);
+        assert_eq!(listed[1]["ReadOnly"], true);
+        assert_eq!(listed[1]["BindOptions"]["NonRecursive"], true);
     }
 
     #[test]

@@ -36,6 +36,7 @@ async fn try_to_open(daemon: &RestDaemon) -> String {
     let spec = OpenSpec {
         targets: vec![target],
         purpose: Purpose::Browse,
+        through_store: false,
     };
     open(daemon, spec).await.unwrap_err().to_string()
 }

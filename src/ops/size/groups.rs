@@ -8,7 +8,8 @@ use crate::engine::Target;
 use crate::model::size::Measured;
 use crate::model::{BytePath, Scan, Size, Source};
 
-/// Mounts of the first helper: few, so that the first numbers come early.
+/// Mounts of the first helper on an engine elsewhere, where each volume is a mount of its own: few, so that the first
+/// numbers come early.
 const FIRST: usize = 100;
 /// Mounts of every further helper.
 const MOST: usize = 1000;
@@ -22,8 +23,8 @@ pub(super) struct Plan {
     pub(super) skipped: Vec<(Subject, String)>,
 }
 
-/// Decides who shares a helper.
-pub(super) fn plan(subjects: Vec<Subject>) -> Plan {
+/// Decides who shares a helper. `same_host` is whether the engine's volumes can be mounted all at once.
+pub(super) fn plan(subjects: Vec<Subject>, same_host: bool) -> Plan {
     let mut plan = Plan::default();
     let (mut shared, mut own) = (Vec::new(), Vec::new());
     for subject in subjects {
@@ -41,7 +42,8 @@ pub(super) fn plan(subjects: Vec<Subject>) -> Plan {
             }
         }
     }
-    let rest = shared.split_off(shared.len().min(FIRST));
+    let first = if same_host { MOST } else { FIRST };
+    let rest = shared.split_off(shared.len().min(first));
     plan.helpers
         .extend([shared].into_iter().filter(|group| !group.is_empty()));
     plan.helpers.extend(rest.chunks(MOST).map(<[Subject]>::to_vec));
@@ -69,9 +71,9 @@ impl Group {
         }
     }
 
-    /// What to mount.
-    pub(super) fn targets(&self) -> Result<Vec<Target>, String> {
-        self.subjects.iter().map(|subject| Target::of(&subject.mount)).collect()
+    /// What to mount for some of the subjects.
+    pub(super) fn targets(&self, some: &[usize]) -> Result<Vec<Target>, String> {
+        some.iter().map(|&at| Target::of(&self.subjects[at].mount)).collect()
     }
 
     /// The subjects without last news.
