@@ -139,7 +139,10 @@ impl Files {
             Action::Leave => self.close_or_go_up(cx, effects),
             _ => {
                 if let Some(tree) = self.tree_mut() {
-                    let to = moved(action, tree.cursor(), tree.height());
+                    let mut to = moved(action, tree.cursor(), tree.height());
+                    if action == Action::PageDown {
+                        to = tree.unread_before(to).unwrap_or(to);
+                    }
                     tree.to_end = action == Action::Last;
                     tree.move_to(to);
                 }

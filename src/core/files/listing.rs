@@ -32,7 +32,8 @@ impl Files {
     pub(super) fn ask_pages(&mut self, effects: &mut Vec<Effect>) {
         self.advance_reveal(effects);
         let Some(tree) = self.tree() else { return };
-        let shown = tree.rows().iter().enumerate().skip(tree.top()).take(tree.height());
+        // A page further than what is shown, so that who pages down does not wait.
+        let shown = tree.rows().iter().enumerate().skip(tree.top()).take(2 * tree.height());
         let wanted: Vec<NodeId> = shown
             .filter_map(|(at, row)| match row {
                 Row::Note(dir) => Some(*dir),

@@ -202,6 +202,22 @@ impl Tree {
         self.keep_in_view();
     }
 
+    /// The row between the cursor and another one below it that stands for entries which can be read.
+    pub fn unread_before(&self, to: usize) -> Option<usize> {
+        if self.is_full() {
+            return None;
+        }
+        let rows = self
+            .rows
+            .iter()
+            .enumerate()
+            .take(to.saturating_add(1))
+            .skip(self.cursor);
+        rows.into_iter()
+            .find(|(_, row)| matches!(row, Row::More(_)))
+            .map(|(at, _)| at)
+    }
+
     /// Moves the cursor to a row by identity.
     pub fn select(&mut self, row: Row) -> bool {
         let found = self.rows.iter().position(|&other| other == row);

@@ -153,6 +153,24 @@ fn a_huge_directory_is_read_page_by_page_as_its_end_is_reached() {
 }
 
 #[test]
+fn paging_down_does_not_pass_what_is_not_read() {
+    let many: Vec<Entry> = (0..2600)
+        .map(|n| entry(format!("f{n:06}").as_bytes(), Kind::File, n))
+        .collect();
+    let root = vec![entry(b"huge", Kind::Dir, 0), entry(b"last", Kind::File, 0)];
+    let mut world = World::new(BTreeMap::from([(b"".to_vec(), root), (b"huge".to_vec(), many)]), 80);
+    world.act(Action::Enter);
+    let mut seen = Vec::new();
+    while world.at() != "last" && seen.len() < 2600 {
+        seen.push(world.tree().cursor());
+        world.act(Action::PageDown);
+    }
+    assert_eq!(world.names().len(), 2602, "all of it was read");
+    let half = world.tree().height() / 2;
+    assert!(seen.windows(2).all(|two| two[0] < two[1] && two[1] - two[0] <= half));
+}
+
+#[test]
 fn going_around_a_huge_directory_reads_no_more_of_it() {
     let many: Vec<Entry> = (0..2600)
         .map(|n| entry(format!("f{n:06}").as_bytes(), Kind::File, n))
