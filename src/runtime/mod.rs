@@ -10,6 +10,7 @@ pub mod files;
 pub mod mail;
 mod measure;
 pub mod screen;
+mod scroll;
 mod start;
 mod tasks;
 mod tty;

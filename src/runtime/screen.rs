@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::encode::encode;
+use super::scroll::Shown;
 use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
@@ -24,6 +24,7 @@ pub enum SizeFrom {
 #[derive(Debug)]
 pub struct Screen<W: Write> {
     inner: CrosstermBackend<Once<W>>,
+    shown: Shown,
     size: SizeFrom,
 }
 
@@ -54,13 +55,19 @@ impl<W: Write> Write for Once<W> {
 impl<W: Write> Screen<W> {
     /// A terminal behind this writer.
     pub fn new(out: W, size: SizeFrom) -> Self {
-        Self {
+        let mut screen = Self {
             inner: CrosstermBackend::new(Once {
                 gathered: Vec::new(),
                 out,
             }),
+            shown: Shown::default(),
             size,
+        };
+        // A terminal without a size is drawn on without memory; it is asked again before every frame.
+        if let Ok(size) = screen.size() {
+            screen.shown.clear(size);
         }
+        screen
     }
 
     /// Sends bytes that draw nothing (a clipboard's text), at once.
@@ -86,7 +93,8 @@ impl<W: Write> Backend for Screen<W> {
     where
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
-        self.inner.write_all(&encode(content))
+        let bytes = self.shown.draw(content);
+        self.inner.write_all(&bytes)
     }
 
     /// The cursor is hidden once, when the terminal is set up; text fields draw their own.
@@ -107,11 +115,13 @@ impl<W: Write> Backend for Screen<W> {
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        self.inner.clear()
+        self.clear_region(ClearType::All)
     }
 
-    fn clear_region(&mut self, clear_type: ClearType) -> io::Result<()> {
-        self.inner.clear_region(clear_type)
+    /// Whatever is to be cleared, all is: ratatui asks for nothing else on a whole screen.
+    fn clear_region(&mut self, _: ClearType) -> io::Result<()> {
+        self.shown.clear(self.size()?);
+        self.inner.clear_region(ClearType::All)
     }
 
     fn size(&self) -> io::Result<Size> {
