@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::core::figures;
 use crate::engine::About;
 use crate::model::size::{Measured, TotalsRow};
-use crate::model::{Attachment, Mount, MountKind, Source};
+use crate::model::{Attachment, Labels, Mount, MountKind, Source};
 
 /// Bytes as text for people, and in full where text loses something.
 #[derive(Debug, Serialize)]
@@ -84,7 +84,7 @@ pub(super) struct MountInfo<'a> {
     name: &'a str,
     driver: &'a str,
     options: &'a BTreeMap<String, String>,
-    labels: &'a BTreeMap<String, String>,
+    labels: &'a Labels,
     project: Option<&'a str>,
     project_derived: bool,
     #[serde(with = "time::serde::rfc3339::option")]

@@ -131,8 +131,9 @@ pub fn lines(mount: &Mount, size: &Size, details: &Details, now: OffsetDateTime,
     for attachment in &mount.attachments {
         attachment_lines(&mut out, attachment, details);
     }
-    pairs(&mut out, "Options", &mount.options);
-    pairs(&mut out, "Labels", &mount.labels);
+    let options = mount.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    pairs(&mut out, "Options", options);
+    pairs(&mut out, "Labels", mount.labels.iter());
     out.lines
 }
 
@@ -319,14 +320,14 @@ fn masked_lines(out: &mut Writer, attachment: &Attachment, details: &Details) {
     }
 }
 
-fn pairs(out: &mut Writer, title: &str, pairs: &BTreeMap<String, String>) {
-    if pairs.is_empty() {
+fn pairs<'a>(out: &mut Writer, title: &str, pairs: impl ExactSizeIterator<Item = (&'a str, &'a str)>) {
+    if pairs.len() == 0 {
         return;
     }
     out.heading(title);
     for (key, value) in pairs {
         let text = if value.is_empty() {
-            key.clone()
+            key.to_owned()
         } else {
             format!("{key} = {value}")
         };

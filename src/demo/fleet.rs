@@ -164,7 +164,7 @@ fn anonymous(seed: u64, age: i64) -> Volume {
 
 impl Volume {
     fn label(mut self, key: &str, value: &str) -> Self {
-        Arc::make_mut(&mut self.row.labels).insert(key.to_owned(), value.to_owned());
+        self.row.labels = Arc::new(self.row.labels.iter().chain([(key, value)]).collect());
         self
     }
 
@@ -229,13 +229,9 @@ fn service(project: &str, service: &str, image: &str, state: &str, status: &str)
         ("com.docker.compose.container-number", "1"),
         ("com.docker.compose.oneoff", "False"),
     ];
-    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    container.row.labels.extend(labels);
     let directory = format!("/opt/{project}");
-    container
-        .row
-        .labels
-        .insert("com.docker.compose.project.working_dir".to_owned(), directory);
+    let directory = ("com.docker.compose.project.working_dir", directory.as_str());
+    container.row.labels = labels.into_iter().chain([directory]).collect();
     container
 }
 

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::error::EngineError;
 use super::session::{OpenSpec, Opened};
+use crate::model::Labels;
 
 /// The REST side of an engine: the real one, or the demo.
 pub trait Daemon: Send + Sync + 'static {
@@ -121,7 +122,7 @@ pub struct VolumeRow {
     /// When it was made, when that could be read.
     pub created: Option<OffsetDateTime>,
     /// Labels; shared with the mount that is made of the row.
-    pub labels: Arc<BTreeMap<String, String>>,
+    pub labels: Arc<Labels>,
     /// Driver options.
     pub options: BTreeMap<String, String>,
     /// `local` or `global`.
@@ -176,7 +177,7 @@ pub struct ContainerRow {
     /// The engine's sentence on its status (`Up 3 hours`).
     pub status: String,
     /// Labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// Its mounts; tmpfs given by `--tmpfs` are not among them.
     pub mounts: Vec<MountPoint>,
     /// Whether the list told its mounts: when not, only inspect knows whether it has any.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Evidence, Use, Uses, attachments, projects, scan, used_by};
-use crate::model::{Mount, MountId, MountKind, Orphan, Scan};
+use crate::model::{Labels, Mount, MountId, MountKind, Orphan, Scan};
 
 /// Builds the rows of all bind sources, by path.
 pub(super) fn build(evidence: Evidence<'_>, uses: &Uses<'_>) -> Vec<Mount> {
@@ -41,7 +41,7 @@ pub(super) fn images(uses: &Uses<'_>) -> Vec<Mount> {
 /// A row of something that is no volume.
 pub(super) fn row(kind: MountKind, prefix: &str, name: &str, uses: &[Use<'_>], scan: Scan) -> Mount {
     let attachments = attachments(uses);
-    let (project, derived) = projects::project(&BTreeMap::new(), uses);
+    let (project, derived) = projects::project(&Labels::default(), uses);
     Mount {
         id: MountId::new(format!("{prefix}:{name}")),
         kind,

@@ -1,8 +1,9 @@
 //! Which project and service a mount belongs to, from labels alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Use;
+use crate::model::Labels;
 
 /// Labels that name a project, on volumes and on containers, the first one counting.
 const PROJECT: [&str; 3] = [
@@ -13,21 +14,20 @@ const PROJECT: [&str; 3] = [
 /// Labels that name a service, on containers.
 const SERVICE: [&str; 2] = ["com.docker.compose.service", "com.docker.swarm.service.name"];
 
-fn first<'a>(labels: &'a BTreeMap<String, String>, keys: &[&str]) -> Option<&'a str> {
+fn first<'a>(labels: &'a Labels, keys: &[&str]) -> Option<&'a str> {
     keys.iter()
         .filter_map(|key| labels.get(*key))
-        .map(String::as_str)
         .find(|value| !value.is_empty())
 }
 
 /// The service of a container.
-pub(super) fn service(labels: &BTreeMap<String, String>) -> Option<String> {
+pub(super) fn service(labels: &Labels) -> Option<String> {
     first(labels, &SERVICE).map(str::to_owned)
 }
 
 /// The project of a mount and whether it is derived from its containers. Containers without a project say
 /// nothing; containers of several projects leave it unknown.
-pub(super) fn project(labels: &BTreeMap<String, String>, uses: &[Use<'_>]) -> (Option<String>, bool) {
+pub(super) fn project(labels: &Labels, uses: &[Use<'_>]) -> (Option<String>, bool) {
     if let Some(own) = first(labels, &PROJECT) {
         return (Some(own.to_owned()), false);
     }

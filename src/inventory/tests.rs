@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::paths::{Examined, Spot};
 use super::*;
 use crate::engine::daemon::{RequestedMount, VolumeRow};
+use crate::model::Labels;
 use crate::model::{MountKind, Orphan, Scan};
 
 const HEX: &str = "aac21abfd425b4306670e02a7f1e7c204f3f58934973487e829cceebb9210e3d";
@@ -93,6 +94,10 @@ fn bind(source: &str, destination: &str) -> MountPoint {
     }
 }
 
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().copied().collect()
+}
+
 fn options(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs
         .iter()
@@ -150,7 +155,7 @@ fn anonymous_by_label_or_by_sixty_four_lowercase_digits() {
     world.volume(HEX);
     world.volume(&HEX.to_uppercase());
     world.volume(&HEX[1..]);
-    world.volume("labelled").labels = options(&[("com.docker.volume.anonymous", "")]).into();
+    world.volume("labelled").labels = Arc::new(labels(&[("com.docker.volume.anonymous", "")]));
     let kinds: HashMap<String, MountKind> = world
         .build()
         .mounts
@@ -358,7 +363,7 @@ fn tmpfs_comes_from_inspect_and_belongs_to_its_container() {
 fn projects_come_from_labels_and_only_from_containers_that_agree() {
     let project = "com.docker.compose.project";
     let mut world = World::new();
-    world.volume("own").labels = options(&[(project, "shop")]).into();
+    world.volume("own").labels = Arc::new(labels(&[(project, "shop")]));
     world.volume("derived");
     world.volume("disputed");
     let shop = world.container(
@@ -366,9 +371,9 @@ fn projects_come_from_labels_and_only_from_containers_that_agree() {
         "running",
         &[volume("derived", "/d"), volume("disputed", "/d"), volume("own", "/d")],
     );
-    shop.labels = options(&[(project, "shop"), ("com.docker.compose.service", "db")]);
+    shop.labels = labels(&[(project, "shop"), ("com.docker.compose.service", "db")]);
     let blog = world.container("b", "running", &[volume("disputed", "/d")]);
-    blog.labels = options(&[
+    blog.labels = labels(&[
         ("com.docker.stack.namespace", "blog"),
         ("com.docker.swarm.service.name", "blog_app"),
     ]);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::orphans::Claims;
 use super::{Evidence, Uses, attachments, projects, scan, used_by};
 use crate::engine::daemon::VolumeRow;
-use crate::model::{Mount, MountId, MountKind, Orphan, Scan};
+use crate::model::{Labels, Mount, MountId, MountKind, Orphan, Scan};
 
 /// Engine 23 and later puts this label on volumes that nobody named.
 const ANONYMOUS: &str = "com.docker.volume.anonymous";
@@ -85,7 +85,7 @@ fn only_told(name: &str, uses: &Uses<'_>) -> Mount {
     let point = uses.told.get(name);
     let uses = uses.volumes.get(name).map(Vec::as_slice).unwrap_or_default();
     let attachments = attachments(uses);
-    let (project, project_derived) = projects::project(&BTreeMap::new(), uses);
+    let (project, project_derived) = projects::project(&Labels::default(), uses);
     let reason = used_by(&attachments).unwrap_or_else(|| "the engine does not list it".to_owned());
     Mount {
         id: MountId::new(format!("volume:{name}")),

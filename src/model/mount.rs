@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::MountId;
+use super::{Labels, MountId};
 
 /// What kind of mount it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -165,7 +165,7 @@ pub struct Mount {
     /// Driver options.
     pub options: BTreeMap<String, String>,
     /// Labels.
-    pub labels: Arc<BTreeMap<String, String>>,
+    pub labels: Arc<Labels>,
     /// Compose project (or swarm stack).
     pub project: Option<String>,
     /// Whether `project` comes from attaching containers rather than from the volume's own label.

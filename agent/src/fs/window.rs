@@ -7,7 +7,9 @@
 use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FileType, RawDir, SeekFrom, seek};
@@ -28,35 +30,48 @@ const INDEX: usize = size_of::<u32>() + 2;
 /// A directory that changed so lately may change again within the same time stamp.
 const SETTLED_SECS: i64 = 2;
 
-/// Sorted records packed into one allocation.
+/// Bits of a place that are an offset; those above number the run.
+const OFFSET_BITS: u32 = 29;
+/// Threads that look at the entries of a huge directory, at most; there are numbers for so many runs.
+const THREADS: usize = 4;
+
+/// Whether the client still waits.
+type Cancelled<'a> = dyn Fn() -> bool + Sync + 'a;
+
+/// Sorted records, packed.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    /// Each record behind its length (`u16`, little-endian).
-    bytes: Vec<u8>,
+    /// Each record behind its length (`u16`, little-endian); one run of bytes per thread that gathered them.
+    runs: Vec<Vec<u8>>,
     /// Where records start, in order once sorted.
     index: Vec<u32>,
 }
 
 impl Records {
     fn push(&mut self, record: &[u8]) {
+        if self.runs.is_empty() {
+            self.runs.push(Vec::new());
+        }
+        let run = &mut self.runs[0];
         // Offsets fit: a window is megabytes. A record is a name and a few bytes.
-        let (Ok(at), Ok(len)) = (u32::try_from(self.bytes.len()), u16::try_from(record.len())) else {
+        let (Ok(at), Ok(len)) = (u32::try_from(run.len()), u16::try_from(record.len())) else {
             return;
         };
         self.index.push(at);
-        self.bytes.extend_from_slice(&len.to_le_bytes());
-        self.bytes.extend_from_slice(record);
+        run.extend_from_slice(&len.to_le_bytes());
+        run.extend_from_slice(record);
     }
 
-    fn at(bytes: &[u8], at: u32) -> &[u8] {
-        let at = at as usize;
-        let len = usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
-        &bytes[at + 2..at + 2 + len]
+    fn at(runs: &[Vec<u8>], place: u32) -> &[u8] {
+        let run = &runs[(place >> OFFSET_BITS) as usize];
+        let at = (place & ((1 << OFFSET_BITS) - 1)) as usize;
+        let len = usize::from(u16::from_le_bytes([run[at], run[at + 1]]));
+        &run[at + 2..at + 2 + len]
     }
 
     /// A record by its rank.
     pub(super) fn get(&self, rank: usize) -> Option<&[u8]> {
-        self.index.get(rank).map(|&at| Self::at(&self.bytes, at))
+        self.index.get(rank).map(|&place| Self::at(&self.runs, place))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -65,17 +80,18 @@ impl Records {
 
     /// The rank of the first record behind a cursor.
     pub(super) fn behind(&self, cursor: &[u8]) -> usize {
-        self.index.partition_point(|&at| Self::at(&self.bytes, at) <= cursor)
+        self.index
+            .partition_point(|&place| Self::at(&self.runs, place) <= cursor)
     }
 
     fn cost(&self) -> usize {
-        self.bytes.len() + self.index.len() * size_of::<u32>()
+        self.runs.iter().map(Vec::len).sum::<usize>() + self.index.len() * size_of::<u32>()
     }
 
     fn sort(&mut self) {
-        let bytes = &self.bytes;
-        self.index
-            .sort_unstable_by(|&a, &b| Self::at(bytes, a).cmp(Self::at(bytes, b)));
+        let runs = &self.runs;
+        // Stable, because it sees that parts are sorted already.
+        self.index.sort_by(|&a, &b| Self::at(runs, a).cmp(Self::at(runs, b)));
     }
 
     /// Sorts and forgets the later half; returns the last record that is left.
@@ -83,13 +99,32 @@ impl Records {
         self.sort();
         let keep = (self.index.len() / 2).max(1);
         let mut kept = Self::default();
-        for &at in self.index.iter().take(keep) {
-            kept.push(Self::at(&self.bytes, at));
+        for &place in self.index.iter().take(keep) {
+            kept.push(Self::at(&self.runs, place));
         }
         *self = kept;
         self.get(self.len().saturating_sub(1))
             .map(<[u8]>::to_vec)
             .unwrap_or_default()
+    }
+
+    /// Puts sorted records together, up to the last one that none of them lacks.
+    fn merge(parts: Vec<Self>, bound: Option<&[u8]>) -> Self {
+        let mut merged = Self::default();
+        for (part, number) in parts.into_iter().zip(0..) {
+            let Some(run) = part.runs.into_iter().next() else {
+                continue;
+            };
+            merged.runs.resize_with(number, Vec::new);
+            merged.runs.push(run);
+            let number = u32::try_from(number).unwrap_or_default() << OFFSET_BITS;
+            merged.index.extend(part.index.into_iter().map(|place| place | number));
+        }
+        merged.sort();
+        if let Some(bound) = bound {
+            merged.index.truncate(merged.behind(bound));
+        }
+        merged
     }
 }
 
@@ -151,7 +186,7 @@ impl Windows {
         dir: &OwnedFd,
         order: Order,
         after: &[u8],
-        cancelled: &dyn Fn() -> bool,
+        cancelled: &Cancelled<'_>,
     ) -> Result<Arc<Window>, Errno> {
         let meta = Meta::of(dir)?;
         if let Some(window) = self.find(&meta, order, after) {
@@ -200,54 +235,92 @@ struct Scan<'a> {
     may_cut: bool,
 }
 
+/// What one thread gathered.
+struct Part {
+    records: Records,
+    total: u64,
+    /// The last record behind which some were forgotten.
+    bound: Option<Vec<u8>>,
+}
+
 impl Scan<'_> {
     /// `None` when the directory is larger than the limit and may not be cut.
-    fn run(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<Window>, Errno> {
+    fn run(&self, cancelled: &Cancelled<'_>) -> Result<Option<Window>, Errno> {
         seek(self.dir, SeekFrom::Start(0))?;
-        let mut records = Records::default();
-        let mut total = 0;
-        let mut bound: Option<Vec<u8>> = None;
+        // Looking at each entry is what takes its time; names alone are read faster than they are handed over.
+        let threads = match self.may_cut && key_len(self.order) > 0 {
+            true => thread::available_parallelism().map_or(1, |cores| cores.get().min(THREADS)),
+            false => 1,
+        };
+        let (limit, reading) = (self.limit / threads, Mutex::new(()));
+        let gather = || self.gather(limit, &reading, cancelled);
+        let parts: Vec<Result<Option<Part>, Errno>> = thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(gather)).collect();
+            let own = gather();
+            let joined = others
+                .into_iter()
+                .map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            [own].into_iter().chain(joined).collect()
+        });
+        let Some(parts) = parts.into_iter().collect::<Result<Option<Vec<Part>>, Errno>>()? else {
+            return Ok(None);
+        };
+        let total = parts.iter().map(|part| part.total).sum();
+        let bound = parts.iter().filter_map(|part| part.bound.clone()).min();
+        let records = parts.into_iter().map(|part| part.records).collect();
+        Ok(Some(Window {
+            records: Records::merge(records, bound.as_deref()),
+            total,
+            after: self.after.to_vec(),
+            whole: bound.is_none(),
+            dir: self.meta,
+            order: self.order,
+            settled: now() - self.meta.mtime.secs > SETTLED_SECS,
+        }))
+    }
+
+    /// Reads entries until there are no more; other threads read the same directory meanwhile, and each entry comes
+    /// to one of them.
+    fn gather(&self, limit: usize, reading: &Mutex<()>, cancelled: &Cancelled<'_>) -> Result<Option<Part>, Errno> {
+        let mut part = Part {
+            records: Records::default(),
+            total: 0,
+            bound: None,
+        };
         let mut buffer = vec![MaybeUninit::uninit(); DIRENTS];
         let mut entries = RawDir::new(self.dir, &mut buffer);
         let mut record = Vec::new();
-        while let Some(entry) = entries.next() {
+        loop {
+            let turn = entries.is_buffer_empty().then(|| lock(reading));
+            let Some(entry) = entries.next() else { break };
+            drop(turn);
             let entry = entry?;
             let name = entry.file_name();
             if name == c"." || name == c".." {
                 continue;
             }
-            total += 1;
-            if total % 1024 == 0 && cancelled() {
+            part.total += 1;
+            if part.total % 1024 == 0 && cancelled() {
                 return Err(Errno::CANCELED);
             }
             write_record(&mut record, self.order, self.dir, name, entry.file_type());
-            if record.as_slice() <= self.after || bound.as_ref().is_some_and(|bound| record > *bound) {
+            let beyond = |part: &Part| part.bound.as_ref().is_some_and(|bound| record > *bound);
+            if record.as_slice() <= self.after || beyond(&part) {
                 continue;
             }
-            if records.cost() + record.len() + INDEX > self.limit {
+            if part.records.cost() + record.len() + INDEX > limit {
                 if !self.may_cut {
                     return Ok(None);
                 }
-                bound = Some(records.halve());
-                if bound.as_ref().is_some_and(|bound| record > *bound) {
+                part.bound = Some(part.records.halve());
+                if beyond(&part) {
                     continue;
                 }
             }
-            records.push(&record);
+            part.records.push(&record);
         }
-        records.sort();
-        let after = self.after.to_vec();
-        let settled = now() - self.meta.mtime.secs > SETTLED_SECS;
-        let (dir, order, whole) = (self.meta, self.order, bound.is_none());
-        Ok(Some(Window {
-            records,
-            total,
-            after,
-            whole,
-            dir,
-            order,
-            settled,
-        }))
+        part.records.sort();
+        Ok(Some(part))
     }
 }
 

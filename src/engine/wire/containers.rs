@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Flag, Number, Text, TextMap, document, name, nullable, rows};
+use super::{Flag, LabelMap, Number, Text, TextMap, document, name, nullable, rows};
 use crate::engine::daemon::{ContainerDetail, ContainerList, ContainerRow, MountPoint, RequestedMount};
 use crate::engine::error::EngineError;
 
@@ -27,7 +27,7 @@ struct Row {
     #[serde(default)]
     status: Text,
     #[serde(default)]
-    labels: TextMap,
+    labels: LabelMap,
     // Missing is an error: a container whose mounts are unknown must not make volumes look unused.
     #[serde(deserialize_with = "mounts")]
     mounts: Option<Vec<Mount>>,

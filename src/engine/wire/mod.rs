@@ -23,6 +23,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::error::EngineError;
+use crate::model::Labels;
 
 /// Reads a whole document.
 fn document<'a, T: Deserialize<'a>>(what: &str, body: &'a [u8]) -> Result<T, EngineError> {
@@ -158,6 +159,16 @@ impl<'de> Deserialize<'de> for TextMap {
             }
         }
         deserializer.deserialize_any(Lenient)
+    }
+}
+
+/// Labels, as [`TextMap`] reads them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct LabelMap(Labels);
+
+impl<'de> Deserialize<'de> for LabelMap {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        TextMap::deserialize(deserializer).map(|map| Self(map.0.into_iter().collect()))
     }
 }
 

@@ -132,6 +132,7 @@ pub(crate) fn directory(vole: &Vole, table: &mut Table) -> anyhow::Result<()> {
         opened.push(start.elapsed().as_secs_f64());
         pty.keys("<esc>");
         pty.wait_gone("beside", PATIENCE);
+        pty.settle(Duration::from_millis(300), PATIENCE);
         let start = Instant::now();
         pty.keys("<enter>");
         pty.wait_for("beside", PATIENCE);
