@@ -300,7 +300,7 @@ impl Scan<'_> {
                 continue;
             }
             part.total += 1;
-            if part.total % 1024 == 0 && cancelled() {
+            if part.total.is_multiple_of(1024) && cancelled() {
                 return Err(Errno::CANCELED);
             }
             write_record(&mut record, self.order, self.dir, name, entry.file_type());
