@@ -16,7 +16,7 @@ const SERVICE: [&str; 2] = ["com.docker.compose.service", "com.docker.swarm.serv
 
 fn first<'a>(labels: &'a Labels, keys: &[&str]) -> Option<&'a str> {
     keys.iter()
-        .filter_map(|key| labels.get(*key))
+        .filter_map(|key| labels.get(key))
         .find(|value| !value.is_empty())
 }
 
