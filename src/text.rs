@@ -3,6 +3,7 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
+use vole_agent::proto::Fault;
 
 /// Whether a character may not reach a terminal as it is: controls, bidirectional controls and invisible formatting that can disguise a name.
 fn is_hostile(c: char) -> bool {
@@ -22,6 +23,14 @@ pub fn printable(bytes: &[u8]) -> String {
         }
     }
     out
+}
+
+/// What an agent could not do, with the path in its mount that it is about, printable.
+pub fn fault(fault: &Fault) -> String {
+    match fault.path.as_slice() {
+        [] => fault.message.clone(),
+        path => format!("{}: {}", printable(path), fault.message),
+    }
 }
 
 /// Makes text printable, see [`printable`].

@@ -1,5 +1,6 @@
 //! `vole cat`: a file of a mount; its bytes to a pipe, harmless text to a terminal.
 
+use anyhow::Context as _;
 use futures_util::StreamExt;
 use vole_agent::proto::Followed;
 
@@ -44,6 +45,7 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Cat) -> an
             Ok(Exit::Done)
         })
         .await
+        .with_context(|| place.blamed())
 }
 
 /// Prints bytes as they come.

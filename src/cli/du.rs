@@ -67,7 +67,7 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Du) -> any
     let entries = entries(&order, &news);
     if context.output.json {
         context.output.document(&Usage { entries })?;
-    } else {
+    } else if !entries.is_empty() || failed == 0 {
         print(&entries, &context.output)?;
     }
     Ok(Exit::of_parts(done, failed))
@@ -150,7 +150,7 @@ pub(super) fn tell_failures(order: &[Arc<Mount>], news: &[SizeNews], asked: bool
                 let first = one
                     .faults
                     .first()
-                    .map(|fault| format!("; {}", fault.message))
+                    .map(|fault| format!("; {}", text::fault(fault)))
                     .unwrap_or_default();
                 let count = figures::counted(measured.totals.errors, "entry").replace("entrys", "entries");
                 warn(&format!(

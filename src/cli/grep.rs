@@ -1,5 +1,6 @@
 //! `vole grep`: lines that match, in the files of a mount.
 
+use anyhow::Context as _;
 use futures_util::StreamExt;
 use serde::Serialize;
 use vole_agent::proto::Hit;
@@ -74,14 +75,17 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Grep) -> a
                 Ok(some) => some.iter().try_for_each(|hit| context.output.line(&line(hit)))?,
                 Err(EngineError::Partial { notes }) => {
                     errors = notes.len();
-                    notes.iter().for_each(|fault| warn(&fault.message));
+                    notes.iter().for_each(|fault| warn(&text::fault(fault)));
                 }
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(())
     };
-    context.until_cancelled(searching).await?;
+    context
+        .until_cancelled(searching)
+        .await
+        .with_context(|| place.blamed())?;
     if context.output.json {
         context.output.document(&Document {
             volume: place.mount.name.clone(),

@@ -11,12 +11,20 @@ use crate::engine::host::classify_host_path;
 use crate::inventory::{self, PathKind};
 use crate::model::{BytePath, Mount, MountKind, Scan};
 use crate::ops::list::Inventory;
+use crate::text;
 
 /// A mount and a path in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) mount: Mount,
     pub(super) path: BytePath,
+}
+
+impl Place {
+    /// The mount's name, for errors about what is in it: those name the path themselves.
+    pub(super) fn blamed(&self) -> String {
+        text::printable_str(&self.mount.name)
+    }
 }
 
 /// Finds what an argument means.

@@ -1,7 +1,9 @@
 //! `vole tree`: what is in a directory of a mount and below it.
 
 use std::collections::VecDeque;
+use std::io;
 
+use anyhow::Context as _;
 use serde::Serialize;
 use time::OffsetDateTime;
 use vole_agent::proto::{Cursor, Entry, Kind, Order};
@@ -10,6 +12,7 @@ use super::args::Tree;
 use super::exit::{Exit, warn};
 use super::json::{Path, b64_unless_text};
 use super::output::Output;
+use super::place::Place;
 use super::session::Context;
 use crate::core::figures;
 use crate::engine::{Engine, EngineError};
@@ -103,18 +106,12 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Tree) -> a
             } else {
                 Sink::Lines(&context.output)
             };
-            if !json {
-                let colon = if place.path.is_root() { "" } else { ":" };
-                let top = [place.mount.name.as_bytes(), colon.as_bytes(), place.path.as_bytes()].concat();
-                context.output.line(&text::printable(&top))?;
-            }
             let mut walk = Walk {
                 open: &open,
                 sink,
                 failed: 0,
             };
-            let own_name = place.mount.name.rsplit('/').next().unwrap_or_default();
-            walk.run(&place.path, own_name, options.depth).await?;
+            walk.run(&place, options.depth).await?;
             let failed = walk.failed;
             if let Sink::Rows(entries) = walk.sink {
                 let path = Path::new(place.path.as_bytes());
@@ -127,6 +124,7 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Tree) -> a
             Ok(Exit::of_parts(1, failed))
         })
         .await
+        .with_context(|| place.blamed())
 }
 
 /// A directory that is being listed, a page at a time.
@@ -145,13 +143,26 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Walks from `top`; `own_name` is what the mount itself is called, for one that is a file.
-    async fn run(&mut self, top: &BytePath, own_name: &str, depth: u32) -> anyhow::Result<()> {
+    /// Names the place above its entries, once it is known to be there.
+    fn head(&self, place: &Place) -> io::Result<()> {
+        let Sink::Lines(output) = &self.sink else {
+            return Ok(());
+        };
+        let colon = if place.path.is_root() { "" } else { ":" };
+        let top = [place.mount.name.as_bytes(), colon.as_bytes(), place.path.as_bytes()].concat();
+        output.line(&text::printable(&top))
+    }
+
+    /// Walks from a place. A mount may be a file, which is then called as the mount is.
+    async fn run(&mut self, place: &Place, depth: u32) -> anyhow::Result<()> {
+        let top = &place.path;
         let mut entry = self.open.session.stat(self.open.place(top)).await?;
         if entry.kind != Kind::Dir {
             if entry.name.is_empty() {
+                let own_name = place.mount.name.rsplit('/').next().unwrap_or_default();
                 entry.name = own_name.as_bytes().to_vec();
             }
+            self.head(place)?;
             self.tell(top, &entry, "", true)?;
             return Ok(());
         }
@@ -166,6 +177,7 @@ impl Walk<'_> {
                 indent: String::new(),
             });
         }
+        self.head(place)?;
         while let Some(level) = levels.last_mut() {
             let Some(entry) = level.entries.pop_front() else {
                 match level.next.take() {
@@ -188,7 +200,7 @@ impl Walk<'_> {
                     }),
                     Err(EngineError::Agent(fault)) => {
                         self.failed += 1;
-                        warn(&fault.message);
+                        warn(&text::fault(&fault));
                     }
                     Err(error) => return Err(error.into()),
                 }

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::text;
+
 /// An error of the engine side.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum EngineError {
@@ -46,7 +48,7 @@ pub enum EngineError {
         reason: String,
     },
     /// The agent reported a fault about one path.
-    #[error("{}", .0.message)]
+    #[error("{}", text::fault(.0))]
     Agent(vole_agent::proto::Fault),
     /// The session ended before the answer (helper killed, engine gone).
     #[error("the helper is gone: {0}")]
@@ -69,6 +71,6 @@ fn count(notes: &[vole_agent::proto::Fault]) -> String {
     }
 }
 
-fn first(notes: &[vole_agent::proto::Fault]) -> &str {
-    notes.first().map_or("unknown", |fault| fault.message.as_str())
+fn first(notes: &[vole_agent::proto::Fault]) -> String {
+    notes.first().map_or_else(|| "unknown".to_owned(), text::fault)
 }

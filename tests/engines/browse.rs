@@ -10,6 +10,7 @@ use vole_test_support::{Fleet, HOSTILE_CONTENT, HOSTILE_MARKS, Home, PATIENCE, P
 use crate::world::{World, on_engines};
 
 on_engines! {
+    errors_name_the_mount_and_the_path
     every_volume_can_be_listed
     contents_come_byte_for_byte
     a_directory_comes_whole
@@ -215,5 +216,29 @@ fn memory_of_a_running_container_can_be_browsed(world: &mut World) {
         assert_eq!(ran.expect(0).stdout, b"in-memory\n");
     } else if ran.code() != 0 {
         assert!(!ran.stderr.is_empty(), "podman may refuse, but says why");
+    }
+}
+
+fn errors_name_the_mount_and_the_path(world: &mut World) {
+    let to = tempfile::tempdir().expect("a directory");
+    let to = to.path().join("to");
+    let to = to.to_str().expect("it is UTF-8");
+    let place = "shop_uploads:/img/none";
+    for args in [
+        &["cat", place][..],
+        &["tree", place],
+        &["grep", "x", place],
+        &["get", place, to],
+        &["du", place],
+    ] {
+        let ran = world.vole().run(args).expect(1);
+        assert!(
+            ran.stderr.contains("shop_uploads")
+                && ran.stderr.contains("img/none")
+                && ran.stderr.contains("No such file"),
+            "{args:?}: {}",
+            ran.stderr
+        );
+        assert_eq!(String::from_utf8_lossy(&ran.stdout), "", "{args:?}");
     }
 }

@@ -7,6 +7,7 @@ use super::{Outcome, SizeNews, Subject};
 use crate::engine::Target;
 use crate::model::size::Measured;
 use crate::model::{BytePath, Scan, Size, Source};
+use crate::text;
 
 /// Mounts of the first helper on an engine elsewhere, where each volume is a mount of its own: few, so that the first
 /// numbers come early.
@@ -130,7 +131,7 @@ impl Group {
                 faults,
                 ..self.settle(at, measured(totals))
             }),
-            UsageItem::Failed { fault, .. } => Some(self.settle(at, Size::Failed(fault.message))),
+            UsageItem::Failed { fault, .. } => Some(self.settle(at, Size::Failed(text::fault(&fault)))),
         }
     }
 }
