@@ -55,6 +55,7 @@ pub(super) fn update(state: &mut State, id: &EngineId, msg: EngineMsg, effects: 
 
 /// Asks for the list, or notes that the one on its way is out of date already.
 pub(super) fn load(id: &EngineId, engine: &mut EngineState, effects: &mut Vec<Effect>) -> bool {
+    engine.outdated = true;
     if engine.loading.is_some() {
         engine.stale = true;
         return false;
@@ -85,7 +86,7 @@ fn inventory(
     };
     engine.fault = None;
     engine.listed |= full;
-    engine.outdated = engine.stale;
+    let stale = engine.stale;
     if full || engine.mounts.inventory().is_none() {
         engine.about = Arc::clone(&inventory.about);
         engine.mounts.set_inventory(Arc::clone(&inventory), now);
@@ -102,9 +103,11 @@ fn inventory(
         engine.space_asked = true;
         effects.push(Effect::Engine(id.clone(), EngineEffect::Space(inventory)));
     }
-    if !full || engine.stale {
+    if !full || stale {
         load(id, engine, effects);
     }
+    // The rest of the first list is asked for although nothing changed.
+    engine.outdated = stale;
 }
 
 /// Returns whether something on screen may look different.
@@ -123,7 +126,6 @@ fn watch(id: &EngineId, engine: &mut EngineState, news: WatchNews, effects: &mut
             return false;
         }
         WatchNews::Changed(_) => {
-            engine.outdated = true;
             load(id, engine, effects);
         }
         WatchNews::Refused(why) => engine.link = Link::Deaf(why),

@@ -91,6 +91,33 @@ fn a_listed_volume_that_is_told_as_made_is_no_news() {
     );
 }
 
+/// What happened while nobody listened, or while the operator asks for a list, is not known.
+#[test]
+fn a_volume_told_as_made_while_a_list_is_on_its_way_is_news() {
+    let made = || EngineMsg::Watch(WatchNews::Changed(Change::Made(vec!["a".to_owned()])));
+    for asked in ["R", "reconnected"] {
+        let mut state = listing(vec![volume("a")]);
+        let effects = match asked {
+            "R" => keys(&mut state, asked),
+            _ => {
+                let error = "gone".to_owned();
+                tell(&mut state, EngineMsg::Watch(WatchNews::Lost { error, retry_at: NOW }));
+                tell(&mut state, EngineMsg::Watch(WatchNews::Live))
+            }
+        };
+        assert!(
+            engine_effects(effects).contains(&EngineEffect::Load(Depth::Full)),
+            "{asked}"
+        );
+        tell(&mut state, made());
+        let listed = tell(&mut state, EngineMsg::Inventory(Ok(inventory(vec![volume("a")]))));
+        assert!(
+            engine_effects(listed).contains(&EngineEffect::Load(Depth::Full)),
+            "{asked}"
+        );
+    }
+}
+
 #[test]
 fn changes_while_a_list_is_on_its_way_ask_once_more_and_only_once() {
     let mut state = listing(vec![volume("a")]);
