@@ -59,8 +59,8 @@ pub struct OpenSpec {
     pub targets: Vec<Target>,
     /// What for.
     pub purpose: Purpose,
-    /// Whether plain volumes may be reached through the directory in which the engine keeps them all. Quick for many
-    /// volumes, but a volume may be missing there that can be mounted by its name: then its root is an error.
+    /// Whether plain volumes may be reached through the directory in which the engine keeps them all: quick for many
+    /// volumes, but what is wrong with a mount takes a second start to find.
     pub through_store: bool,
 }
 

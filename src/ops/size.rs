@@ -83,7 +83,9 @@ pub async fn run(
     news: mpsc::Sender<Vec<SizeNews>>,
     cancel: CancellationToken,
 ) -> Outcome {
-    let same_host = engine.daemon.about().await.is_ok_and(|about| about.same_host);
+    // It only decides how many share a helper; an engine that does not answer says so to the first of them.
+    let about = cancel.run_until_cancelled(engine.daemon.about()).await;
+    let same_host = matches!(about, Some(Ok(about)) if about.same_host);
     let groups = groups::plan(subjects, same_host);
     let run = Run {
         engine: engine.clone(),
@@ -124,26 +126,6 @@ impl Subject {
     }
 }
 
-/// The places to measure and the subject of each; and what is not mounted, with the reason.
-fn places(group: &Group, some: &[usize], opened: &Opened) -> (Vec<Place>, Vec<usize>, Vec<(usize, String)>) {
-    let (mut places, mut owners, mut bad) = (Vec::new(), Vec::new(), Vec::new());
-    let mut roots = opened.roots.iter();
-    for &at in some {
-        match roots.next() {
-            Some(Ok(root)) => {
-                places.push(Place {
-                    root: *root,
-                    path: group.subjects[at].path.as_bytes().to_vec(),
-                });
-                owners.push(at);
-            }
-            Some(Err(why)) => bad.push((at, why.clone())),
-            None => bad.push((at, "the helper does not know it".to_owned())),
-        }
-    }
-    (places, owners, bad)
-}
-
 /// What all helpers of a run share.
 struct Run {
     engine: Engine,
@@ -180,55 +162,47 @@ impl Run {
 
     /// Measures a group; what it leaves unsettled is for the caller to settle.
     async fn measure(&self, group: &mut Group) -> Result<(), EngineError> {
-        let all: Vec<usize> = (0..group.subjects.len()).collect();
-        let missing = self.measure_some(group, &all, true).await?;
-        if missing.is_empty() {
-            return Ok(());
-        }
-        self.measure_some(group, &missing, false).await.map(drop)
-    }
-
-    /// Measures some subjects of a group. Returns those that are not where the engine keeps its volumes (a link to
-    /// another disk in their place), to be measured by their names.
-    async fn measure_some(
-        &self,
-        group: &mut Group,
-        some: &[usize],
-        through_store: bool,
-    ) -> Result<Vec<usize>, EngineError> {
+        let targets = group.targets().map_err(|reason| EngineError::NoHelper { reason })?;
         let spec = OpenSpec {
-            targets: group.targets(some).map_err(|reason| EngineError::NoHelper { reason })?,
+            targets,
             purpose: Purpose::Measure,
-            through_store,
+            through_store: true,
         };
         let opened = match self.engine.daemon.open(spec).await {
             Ok(opened) => opened,
             Err(error @ (EngineError::Cancelled | EngineError::Unreachable { .. })) => return Err(error),
             Err(error) => {
-                let all = some.iter().map(|at| (*at, error.to_string())).collect();
+                let all = (0..group.subjects.len()).map(|at| (at, error.to_string())).collect();
                 self.ask_engine(group, all).await;
-                return Ok(Vec::new());
+                return Ok(());
             }
         };
         group.source = opened.source;
-        let (places, owners, bad) = places(group, some, &opened);
-        let missing = match through_store && opened.source == Source::Agent {
-            true => bad.into_iter().map(|(at, _)| at).collect(),
-            false => {
-                self.not_mounted(group, bad, opened.source).await;
-                Vec::new()
-            }
-        };
-        if !places.is_empty() {
-            let replies = opened.session.usage(places, self.depth, 0);
-            self.follow(group, replies, &owners).await?;
+        let (places, owners) = self.places(group, &opened).await;
+        if places.is_empty() {
+            return Ok(());
         }
-        Ok(missing)
+        let replies = opened.session.usage(places, self.depth, 0);
+        self.follow(group, replies, &owners).await
     }
 
-    /// Settles subjects that could not be mounted, each with the reason.
-    async fn not_mounted(&self, group: &mut Group, bad: Vec<(usize, String)>, source: Source) {
-        match source {
+    /// The places to measure and the subject of each. What could not be mounted is settled at once.
+    async fn places(&self, group: &mut Group, opened: &Opened) -> (Vec<Place>, Vec<usize>) {
+        let (mut places, mut owners, mut bad) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, subject) in group.subjects.iter().enumerate() {
+            match opened.roots.get(at) {
+                Some(Ok(root)) => {
+                    places.push(Place {
+                        root: *root,
+                        path: subject.path.as_bytes().to_vec(),
+                    });
+                    owners.push(at);
+                }
+                Some(Err(why)) => bad.push((at, why.clone())),
+                None => bad.push((at, "the helper does not know it".to_owned())),
+            }
+        }
+        match opened.source {
             // The helper ran, so what it could not mount cannot be mounted.
             Source::Agent => {
                 let failed = bad
@@ -239,6 +213,7 @@ impl Run {
             }
             Source::Local | Source::Engine => self.ask_engine(group, bad).await,
         }
+        (places, owners)
     }
 
     async fn follow(

@@ -59,14 +59,18 @@ pub async fn open(daemon: &RestDaemon, spec: OpenSpec) -> Result<Opened, EngineE
 
 async fn in_container(daemon: &RestDaemon, about: &About, spec: &OpenSpec) -> Result<Opened, EngineError> {
     let mounts = (spec.through_store && about.same_host).then(Mounts::read).flatten();
-    let store = mounts.and_then(|mounts| Store::of(&spec.targets, &mounts));
-    match with_mounts(daemon, about, spec, store.as_ref()).await {
-        // The engine does not bind its own directory, or not for everybody.
-        Err(error) if store.is_some() && bisect::mount_failure(&error).is_some() => {
-            with_mounts(daemon, about, spec, None).await
+    let mut store = mounts.and_then(|mounts| Store::of(&spec.targets, &mounts));
+    while let Some(held) = &mut store {
+        match with_mounts(daemon, about, spec, Some(held)).await {
+            Ok(opened) if !held.leave_out(&spec.targets, &opened.roots) => return Ok(opened),
+            // Some are not there (a link to another disk in their place): once more, with those by their names.
+            Ok(_) => {}
+            // The engine does not bind its own directory, or not for everybody.
+            Err(error) if bisect::mount_failure(&error).is_some() => store = None,
+            Err(error) => return Err(error),
         }
-        ended => ended,
     }
+    with_mounts(daemon, about, spec, None).await
 }
 
 async fn with_mounts(

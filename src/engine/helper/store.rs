@@ -23,6 +23,17 @@ impl Store {
         Some(Self { directory, covered })
     }
 
+    /// Leaves out what was expected in the directory and is not there, by the roots of a session; whether any was.
+    pub(super) fn leave_out(&mut self, targets: &[Target], roots: &[Result<u32, String>]) -> bool {
+        let before = self.covered.len();
+        for (target, root) in targets.iter().zip(roots) {
+            if let (Some(Mounting::Stored { name, .. }), Err(_)) = (self.mounting(target), root) {
+                self.covered.insert(name.into_bytes());
+            }
+        }
+        self.covered.len() > before
+    }
+
     /// How a volume that lies in the directory gets into a helper; `None` for everything else.
     pub(super) fn mounting(&self, target: &Target) -> Option<Mounting> {
         let Target::Volume { name, .. } = target else {
@@ -107,5 +118,23 @@ mod tests {
         let held = targets.iter().filter(|target| store.mounting(target).is_some()).count();
         assert_eq!(held, 1, "only a");
         assert_eq!(Store::of(&targets[4..], &mounts), None);
+    }
+
+    #[test]
+    fn what_is_not_there_is_left_out_once() {
+        let targets = [
+            volume("a", Some("/d/volumes/a/_data")),
+            volume("link", Some("/d/volumes/link/_data")),
+            Target::Path("/srv/broken".to_owned()),
+        ];
+        let mut store = Store::of(&targets, &mounts(&["/"])).unwrap();
+        let gone = || Err("no such file or directory".to_owned());
+        assert!(store.leave_out(&targets, &[Ok(0), gone(), gone()]));
+        assert_eq!(store.mounting(&targets[1]), None);
+        assert!(store.mounting(&targets[0]).is_some());
+        assert!(
+            !store.leave_out(&targets, &[Ok(0), gone(), gone()]),
+            "what is not in the directory starts nothing again"
+        );
     }
 }

@@ -72,9 +72,9 @@ impl Group {
         }
     }
 
-    /// What to mount for some of the subjects.
-    pub(super) fn targets(&self, some: &[usize]) -> Result<Vec<Target>, String> {
-        some.iter().map(|&at| Target::of(&self.subjects[at].mount)).collect()
+    /// What to mount.
+    pub(super) fn targets(&self) -> Result<Vec<Target>, String> {
+        self.subjects.iter().map(|subject| Target::of(&subject.mount)).collect()
     }
 
     /// The subjects without last news.
