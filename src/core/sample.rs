@@ -1,6 +1,5 @@
 //! Mounts by the dozen for tests of the core and its views. Knows no engine.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -13,7 +12,7 @@ use super::{Effect, update};
 use crate::engine::About;
 use crate::engine::daemon::Flavour;
 use crate::model::size::{Measured, TotalsRow};
-use crate::model::{EngineId, Mount, MountId, MountKind, Orphan, Scan, Size, Source};
+use crate::model::{EngineId, Mount, MountId, Orphan, Size, Source};
 use crate::ops::list::Inventory;
 
 /// The present of these tests.
@@ -22,21 +21,10 @@ pub(crate) const NOW: OffsetDateTime = datetime!(2026-01-15 12:00 UTC);
 /// A named volume that nobody uses.
 pub(crate) fn volume(name: &str) -> Mount {
     Mount {
-        id: MountId::new(format!("volume:{name}")),
-        kind: MountKind::Named,
-        name: name.to_owned(),
-        driver: "local".to_owned(),
-        options: BTreeMap::new(),
-        labels: Arc::default(),
-        project: None,
-        project_derived: false,
-        services: Vec::new(),
         created: Some(NOW - time::Duration::days(3)),
-        host_path: None,
         orphan: Orphan::Yes,
         reason: "no container refers to it".to_owned(),
-        attachments: Vec::new(),
-        scan: Scan::Shared,
+        ..Mount::sample(name)
     }
 }
 

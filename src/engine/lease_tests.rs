@@ -13,7 +13,7 @@ use vole_agent::proto::{Fault, FromAgent, Hello, Place, Reply, Request, ToAgent}
 use super::*;
 use crate::engine::daemon::{About, ContainerDetail, ContainerList, DiskUsage, EngineEvent, Masked, VolumeList};
 use crate::engine::session::Opened;
-use crate::model::{MountKind, Orphan, Scan};
+use crate::model::Scan;
 
 /// An engine that opens scripted sessions and counts them.
 #[derive(Default)]
@@ -122,26 +122,6 @@ impl Daemon for Fake {
     }
 }
 
-fn mount(name: &str) -> Mount {
-    Mount {
-        id: MountId::new(format!("volume:{name}")),
-        kind: MountKind::Named,
-        name: name.to_owned(),
-        driver: "local".to_owned(),
-        options: BTreeMap::new(),
-        labels: Arc::default(),
-        project: None,
-        project_derived: false,
-        services: Vec::new(),
-        created: None,
-        host_path: None,
-        orphan: Orphan::Unknown,
-        reason: String::new(),
-        attachments: Vec::new(),
-        scan: Scan::Shared,
-    }
-}
-
 fn at() -> Place {
     Place {
         root: 0,
@@ -152,9 +132,9 @@ fn at() -> Place {
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_taken_up_and_ends_by_idleness_although_it_is_held() {
     let (fake, leases) = (Fake::default(), Leases::default());
-    let held = leases.take(&fake, &mount("a")).await.unwrap();
+    let held = leases.take(&fake, &Mount::sample("a")).await.unwrap();
     sleep(IDLE - Duration::from_secs(1)).await;
-    leases.take(&fake, &mount("a")).await.unwrap();
+    leases.take(&fake, &Mount::sample("a")).await.unwrap();
     assert_eq!(
         fake.opened.load(Ordering::SeqCst),
         1,
@@ -168,14 +148,14 @@ async fn a_lease_is_taken_up_and_ends_by_idleness_although_it_is_held() {
         held.session.stat(at()).await,
         Err(EngineError::SessionLost(_))
     ));
-    leases.take(&fake, &mount("a")).await.unwrap();
+    leases.take(&fake, &Mount::sample("a")).await.unwrap();
     assert_eq!(fake.opened.load(Ordering::SeqCst), 2, "the next call opens another");
 }
 
 #[tokio::test(start_paused = true)]
 async fn requests_and_running_streams_keep_it() {
     let (fake, leases) = (Fake::default(), Leases::default());
-    let lease = leases.take(&fake, &mount("a")).await.unwrap();
+    let lease = leases.take(&fake, &Mount::sample("a")).await.unwrap();
     sleep(IDLE - Duration::from_secs(1)).await;
     assert!(matches!(lease.session.stat(at()).await, Err(EngineError::Agent(_))));
     sleep(IDLE - Duration::from_secs(1)).await;
@@ -195,11 +175,11 @@ async fn requests_and_running_streams_keep_it() {
 async fn only_a_few_are_kept_and_release_ends_all() {
     let (fake, leases) = (Fake::default(), Leases::default());
     for name in ["a", "b", "c", "d", "e", "f"] {
-        leases.take(&fake, &mount(name)).await.unwrap();
+        leases.take(&fake, &Mount::sample(name)).await.unwrap();
         sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(fake.alive(), KEPT);
-    leases.take(&fake, &mount("f")).await.unwrap();
+    leases.take(&fake, &Mount::sample("f")).await.unwrap();
     assert_eq!(
         fake.opened.load(Ordering::SeqCst),
         6,
@@ -214,7 +194,7 @@ async fn what_cannot_be_reached_says_why() {
     let (fake, leases) = (Fake::default(), Leases::default());
     let never = Mount {
         scan: Scan::Never("a socket".to_owned()),
-        ..mount("a")
+        ..Mount::sample("a")
     };
     let error = leases.take(&fake, &never).await.unwrap_err();
     assert_eq!(

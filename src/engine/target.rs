@@ -44,28 +44,14 @@ fn contents(mount: &Mount) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{MountId, Orphan};
 
     fn volume(options: &[(&str, &str)], scan: Scan) -> Mount {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         Mount {
-            id: MountId::new("volume:v"),
-            kind: MountKind::Named,
-            name: "v".to_owned(),
-            driver: "local".to_owned(),
-            options: options
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-                .collect(),
-            labels: Default::default(),
-            project: None,
-            project_derived: false,
-            services: Vec::new(),
-            created: None,
+            options: options.iter().map(owned).collect(),
             host_path: Some("/data/v/_data".to_owned()),
-            orphan: Orphan::Yes,
-            reason: String::new(),
-            attachments: Vec::new(),
             scan,
+            ..Mount::sample("v")
         }
     }
 

@@ -195,3 +195,27 @@ pub fn bind_device<'a>(driver: &str, options: &'a BTreeMap<String, String>) -> O
     let device = options.get("device")?;
     (driver == "local" && binds && device.starts_with('/')).then_some(device.as_str())
 }
+
+#[cfg(test)]
+impl Mount {
+    /// A named volume of which nothing more is known, for tests to alter.
+    pub(crate) fn sample(name: &str) -> Self {
+        Self {
+            id: MountId::new(format!("volume:{name}")),
+            kind: MountKind::Named,
+            name: name.to_owned(),
+            driver: "local".to_owned(),
+            options: BTreeMap::new(),
+            labels: Arc::default(),
+            project: None,
+            project_derived: false,
+            services: Vec::new(),
+            created: None,
+            host_path: None,
+            orphan: Orphan::Unknown,
+            reason: String::new(),
+            attachments: Vec::new(),
+            scan: Scan::Shared,
+        }
+    }
+}

@@ -13,7 +13,7 @@ use super::search::Progress;
 use super::*;
 use crate::core::action::Action;
 use crate::core::jobs::Jobs;
-use crate::model::{BytePath, MountId, MountKind, Orphan};
+use crate::model::{BytePath, Orphan};
 
 /// A made-up mount that answers what the screen asks for, one effect at a time.
 struct World {
@@ -53,21 +53,8 @@ fn entry(name: &[u8], kind: Kind, size: u64) -> Entry {
 
 fn mount() -> Mount {
     Mount {
-        id: MountId::new("volume:data"),
-        kind: MountKind::Named,
-        name: "data".into(),
-        driver: "local".into(),
-        options: BTreeMap::new(),
-        labels: Arc::default(),
-        project: None,
-        project_derived: false,
-        services: Vec::new(),
-        created: None,
-        host_path: None,
         orphan: Orphan::No,
-        reason: String::new(),
-        attachments: Vec::new(),
-        scan: Scan::Shared,
+        ..Mount::sample("data")
     }
 }
 

@@ -1,6 +1,3 @@
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use time::OffsetDateTime;
@@ -12,7 +9,7 @@ use crate::core::files::msg::{Matches, Range};
 use crate::core::files::{Effect, Msg};
 use crate::core::jobs::Jobs;
 use crate::core::state::Context;
-use crate::model::{Mount, MountId, MountKind, Orphan, Scan};
+use crate::model::{Mount, Orphan};
 use crate::ui::theme::Colours;
 
 fn entry(name: &[u8], kind: Kind, size: u64) -> Entry {
@@ -66,21 +63,8 @@ fn root() -> Vec<Entry> {
 
 fn mount() -> Mount {
     Mount {
-        id: MountId::new("volume:shop_pgdata"),
-        kind: MountKind::Named,
-        name: "shop_pgdata".into(),
-        driver: "local".into(),
-        options: BTreeMap::new(),
-        labels: Arc::default(),
-        project: None,
-        project_derived: false,
-        services: Vec::new(),
-        created: None,
-        host_path: None,
         orphan: Orphan::No,
-        reason: String::new(),
-        attachments: Vec::new(),
-        scan: Scan::Shared,
+        ..Mount::sample("shop_pgdata")
     }
 }
 

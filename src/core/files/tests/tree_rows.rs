@@ -131,11 +131,16 @@ fn a_remote_volume_is_measured_only_when_asked() {
     assert!(world.seen.iter().any(|effect| matches!(effect, Effect::Measure { .. })));
 }
 
+/// So many files.
+fn many(count: u64) -> Vec<Entry> {
+    (0..count)
+        .map(|n| entry(format!("f{n:06}").as_bytes(), Kind::File, n))
+        .collect()
+}
+
 #[test]
 fn a_huge_directory_is_read_page_by_page_as_its_end_is_reached() {
-    let many: Vec<Entry> = (0..2600)
-        .map(|n| entry(format!("f{n:06}").as_bytes(), Kind::File, n))
-        .collect();
+    let many = many(2600);
     let mut world = World::new(BTreeMap::from([(b"".to_vec(), many)]), 80);
     assert_eq!(world.names().len(), 501);
     for _ in 0..500 {
@@ -154,9 +159,7 @@ fn a_huge_directory_is_read_page_by_page_as_its_end_is_reached() {
 
 #[test]
 fn paging_down_does_not_pass_what_is_not_read() {
-    let many: Vec<Entry> = (0..2600)
-        .map(|n| entry(format!("f{n:06}").as_bytes(), Kind::File, n))
-        .collect();
+    let many = many(2600);
     let root = vec![entry(b"huge", Kind::Dir, 0), entry(b"last", Kind::File, 0)];
     let mut world = World::new(BTreeMap::from([(b"".to_vec(), root), (b"huge".to_vec(), many)]), 80);
     world.act(Action::Enter);
@@ -172,9 +175,7 @@ fn paging_down_does_not_pass_what_is_not_read() {
 
 #[test]
 fn going_around_a_huge_directory_reads_no_more_of_it() {
-    let many: Vec<Entry> = (0..2600)
-        .map(|n| entry(format!("f{n:06}").as_bytes(), Kind::File, n))
-        .collect();
+    let many = many(2600);
     let root = vec![entry(b"huge", Kind::Dir, 0), entry(b"last", Kind::File, 0)];
     let mut world = World::new(BTreeMap::from([(b"".to_vec(), root), (b"huge".to_vec(), many)]), 80);
     world.act(Action::Enter).act(Action::Last);
@@ -185,9 +186,7 @@ fn going_around_a_huge_directory_reads_no_more_of_it() {
 
 #[test]
 fn what_is_kept_is_bounded_and_says_so() {
-    let many: Vec<Entry> = (0..60_000)
-        .map(|n| entry(format!("f{n:06}").as_bytes(), Kind::File, n))
-        .collect();
+    let many = many(60_000);
     let mut world = World::new(BTreeMap::from([(b"".to_vec(), many)]), 80);
     world.act(Action::Last);
     assert!(world.tree().live() <= tree::MAX_ENTRIES + 500);
@@ -197,9 +196,7 @@ fn what_is_kept_is_bounded_and_says_so() {
 
 #[test]
 fn half_a_million_entries_move_within_a_frame() {
-    let many: Vec<Entry> = (0..50_000)
-        .map(|n| entry(format!("f{n:06}").as_bytes(), Kind::File, n))
-        .collect();
+    let many = many(50_000);
     let mut world = World::new(BTreeMap::from([(b"".to_vec(), many)]), 80);
     world.act(Action::Last);
     world.held.clear();
