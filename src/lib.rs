@@ -38,6 +38,7 @@ pub mod config;
 pub mod core;
 pub mod demo;
 pub mod engine;
+pub mod fingerprint;
 pub mod inventory;
 pub mod model;
 pub mod ops;

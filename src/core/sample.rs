@@ -38,6 +38,7 @@ pub(crate) fn measured(bytes: u64) -> Measured {
         totals,
         at: NOW,
         source: Source::Agent,
+        contents: None,
     }
 }
 

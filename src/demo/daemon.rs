@@ -1,7 +1,8 @@
 //! Answers for the demo's engine: lists, inspects, disk usage, events, and sessions over its trees. Knows
 //! nothing of screens.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -13,15 +14,18 @@ use super::backend::Trees;
 use super::fleet::{ROOT_DIR, Where, World};
 use super::{ARCH, DemoOptions, KERNEL, usage};
 use crate::engine::daemon::{
-    About, ContainerDetail, ContainerList, Daemon, DiskUsage, EngineEvent, Flavour, Masked, VolumeList,
+    About, Changes, ContainerDetail, ContainerList, ContainerRow, Daemon, DiskUsage, EngineEvent, Flavour, Masked,
+    NewVolume, VolumeList, VolumeRow,
 };
 use crate::engine::error::EngineError;
 use crate::engine::local::in_process;
 use crate::engine::session::{OpenSpec, Opened, Target};
-use crate::model::Source;
+use crate::model::{Source, VolumeName};
 
 /// How long a helper of the demo takes to start.
 const HELPER_START: Duration = Duration::from_millis(150);
+/// How long a removal takes in the demo.
+const REMOVAL: Duration = Duration::from_millis(120);
 /// Events that a slow reader may leave waiting before it misses some.
 const EVENTS: usize = 64;
 
@@ -29,7 +33,8 @@ const EVENTS: usize = 64;
 #[derive(Debug)]
 pub struct DemoDaemon {
     options: DemoOptions,
-    world: World,
+    /// What there is; operations change it, for as long as the demo runs.
+    world: Mutex<World>,
     events: broadcast::Sender<EngineEvent>,
 }
 
@@ -38,7 +43,7 @@ impl DemoDaemon {
     pub fn new(options: DemoOptions) -> Self {
         Self {
             options,
-            world: World::new(options),
+            world: Mutex::new(World::new(options)),
             events: broadcast::channel(EVENTS).0,
         }
     }
@@ -49,10 +54,24 @@ impl DemoDaemon {
         let _listeners = self.events.send(event);
     }
 
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes a volume after the moment that an engine takes for it.
+    async fn remove(&self, name: &VolumeName) -> Result<(), EngineError> {
+        if !self.options.instant {
+            tokio::time::sleep(REMOVAL).await;
+        }
+        self.world().remove_volume(name.as_str())?;
+        self.tell(volume_event(name.as_str(), "destroy"));
+        Ok(())
+    }
+
     fn find(&self, target: &Target) -> Result<Arc<super::backend::Root>, String> {
         let (at, what) = match target {
             Target::Volume { name, .. } => {
-                if let Some(fault) = self.world.faults.get(name) {
+                if let Some(fault) = self.world().faults.get(name) {
                     return Err(fault.clone());
                 }
                 (Where::Volume(name.clone()), format!("there is no volume {name}"))
@@ -63,7 +82,7 @@ impl DemoDaemon {
                 format!("the container has no memory at {destination}"),
             ),
         };
-        self.world.roots.get(&at).cloned().ok_or(what)
+        self.world().roots.get(&at).cloned().ok_or(what)
     }
 
     async fn open_trees(&self, spec: OpenSpec) -> Result<Opened, EngineError> {
@@ -115,7 +134,7 @@ impl Daemon for DemoDaemon {
     fn volumes(&self) -> BoxFuture<'_, Result<VolumeList, EngineError>> {
         let list = VolumeList {
             unread: None,
-            rows: self.world.volumes.clone(),
+            rows: self.world().volumes.clone(),
             warnings: Vec::new(),
         };
         ready(Ok(list)).boxed()
@@ -123,23 +142,25 @@ impl Daemon for DemoDaemon {
 
     fn containers(&self) -> BoxFuture<'_, Result<ContainerList, EngineError>> {
         let list = ContainerList {
-            rows: self.world.containers.iter().map(|(row, _)| row.clone()).collect(),
+            rows: self.world().containers.iter().map(|(row, _)| row.clone()).collect(),
             warnings: Vec::new(),
         };
         ready(Ok(list)).boxed()
     }
 
     fn container<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<ContainerDetail>, EngineError>> {
-        let found = self.world.containers.iter().find(|(row, _)| row.id == id);
+        let world = self.world();
+        let found = world.containers.iter().find(|(row, _)| row.id == id);
         ready(Ok(found.map(|(_, detail)| detail.clone()))).boxed()
     }
 
     fn disk_usage(&self) -> BoxFuture<'_, Result<DiskUsage, EngineError>> {
         // As Docker does, without the volumes that have options.
-        let plain = self.world.volumes.iter().filter(|row| row.options.is_empty());
+        let world = self.world();
+        let plain = world.volumes.iter().filter(|row| row.options.is_empty());
         let volumes = plain
             .filter_map(|row| {
-                let root = self.world.roots.get(&Where::Volume(row.name.clone()))?;
+                let root = world.roots.get(&Where::Volume(row.name.clone()))?;
                 Some((row.name.clone(), usage::totals(&root.node).bytes))
             })
             .collect();
@@ -170,6 +191,25 @@ impl Daemon for DemoDaemon {
         self.open_trees(spec).boxed()
     }
 
+    fn dangling(&self) -> BoxFuture<'_, Result<HashSet<String>, EngineError>> {
+        let world = self.world();
+        let used = |name: &str| world.containers.iter().any(|(row, _)| attaches(row, name));
+        let free = world.volumes.iter().filter(|row| !used(&row.name));
+        ready(Ok(free.map(|row| row.name.clone()).collect())).boxed()
+    }
+
+    fn container_count(&self) -> BoxFuture<'_, Result<Option<usize>, EngineError>> {
+        ready(Ok(Some(self.world().containers.len()))).boxed()
+    }
+
+    fn volume<'a>(&'a self, name: &'a VolumeName) -> BoxFuture<'a, Result<Option<VolumeRow>, EngineError>> {
+        ready(Ok(self.world().volume_row(name.as_str()).cloned())).boxed()
+    }
+
+    fn changes(&self) -> Option<&dyn Changes> {
+        Some(self)
+    }
+
     fn masked<'a>(
         &'a self,
         container_id: &'a str,
@@ -177,10 +217,45 @@ impl Daemon for DemoDaemon {
         limit: usize,
     ) -> BoxFuture<'a, Result<Masked, EngineError>> {
         let key = (container_id.to_owned(), destination.to_owned());
-        let mut masked = self.world.masked.get(&key).cloned().unwrap_or_else(nothing_there);
+        let mut masked = self.world().masked.get(&key).cloned().unwrap_or_else(nothing_there);
         masked.more = masked.names.len() > limit;
         masked.names.truncate(limit);
         ready(Ok(masked)).boxed()
+    }
+}
+
+impl Changes for DemoDaemon {
+    fn remove_volume<'a>(&'a self, name: &'a VolumeName) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.remove(name).boxed()
+    }
+
+    fn create_volume<'a>(&'a self, wanted: &'a NewVolume) -> BoxFuture<'a, Result<VolumeRow, EngineError>> {
+        let made = self.world().make_volume(wanted);
+        self.tell(volume_event(&made.name, "create"));
+        ready(Ok(made)).boxed()
+    }
+
+    fn remove_container<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), EngineError>> {
+        let removed = self.world().remove_container(id);
+        if removed.is_ok() {
+            self.tell(EngineEvent::Container {
+                id: id.to_owned(),
+                action: "destroy".to_owned(),
+            });
+        }
+        ready(removed).boxed()
+    }
+}
+
+/// Whether a container attaches a volume by name.
+pub(super) fn attaches(row: &ContainerRow, volume: &str) -> bool {
+    row.mounts.iter().any(|mount| mount.name == volume)
+}
+
+fn volume_event(name: &str, action: &str) -> EngineEvent {
+    EngineEvent::Volume {
+        name: name.to_owned(),
+        action: action.to_owned(),
     }
 }
 

@@ -91,6 +91,21 @@ impl World {
         self.roots.insert(at, Arc::new(root));
     }
 
+    /// The demo's present.
+    pub(super) fn present(&self) -> OffsetDateTime {
+        self.now
+    }
+
+    /// Gives a new volume its empty directory.
+    pub(super) fn empty(&mut self, row: &VolumeRow) {
+        self.root(
+            Where::Volume(row.name.clone()),
+            Disk::System,
+            &row.mountpoint,
+            super::tree::dir("", []),
+        );
+    }
+
     /// Adds a path of the host that containers bind.
     fn path(&mut self, disk: Disk, path: &str, tree: Node) {
         self.root(Where::Path(path.to_owned()), disk, path, tree);

@@ -6,6 +6,7 @@
 //! there is, `daemon` answers for the engine. Knows nothing of screens.
 
 mod backend;
+mod changes;
 mod contents;
 mod daemon;
 mod fleet;

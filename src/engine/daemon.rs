@@ -1,6 +1,6 @@
 //! The REST side of an engine as a small trait, with lenient types of our own for what it answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::error::EngineError;
 use super::session::{OpenSpec, Opened};
-use crate::model::Labels;
+use crate::model::{Labels, VolumeName};
 
 /// The REST side of an engine: the real one, or the demo.
 pub trait Daemon: Send + Sync + 'static {
@@ -44,6 +44,22 @@ pub trait Daemon: Send + Sync + 'static {
         Box::pin(std::future::ready(()))
     }
 
+    /// Names of the volumes that no container attaches, running or not, as the engine itself sees it
+    /// (`dangling=true`); every helper counts as a container there.
+    fn dangling(&self) -> BoxFuture<'_, Result<HashSet<String>, EngineError>>;
+
+    /// How many containers there are, helpers included, as the engine counts them elsewhere than in its list
+    /// (`/info`); `None` when it does not say (a socket proxy).
+    fn container_count(&self) -> BoxFuture<'_, Result<Option<usize>, EngineError>>;
+
+    /// Inspects one volume; `None` when there is none of this name.
+    fn volume<'a>(&'a self, name: &'a VolumeName) -> BoxFuture<'a, Result<Option<VolumeRow>, EngineError>>;
+
+    /// What may change its volumes and containers; `None` where nothing can. Reach it through [`super::Engine::changes`].
+    fn changes(&self) -> Option<&dyn Changes> {
+        None
+    }
+
     /// Lists the first level of what a container's image holds at a destination (what the mount hides, or was
     /// copied up from). `limit` bounds the names.
     fn masked<'a>(
@@ -52,6 +68,19 @@ pub trait Daemon: Send + Sync + 'static {
         destination: &'a str,
         limit: usize,
     ) -> BoxFuture<'a, Result<Masked, EngineError>>;
+}
+
+/// What changes an engine's volumes and containers: apart from [`Daemon`], so that what only reads cannot.
+pub trait Changes: Send + Sync {
+    /// Removes one volume by its exact name, never by force.
+    fn remove_volume<'a>(&'a self, name: &'a VolumeName) -> BoxFuture<'a, Result<(), EngineError>>;
+
+    /// Makes a volume. An engine that has one of this name answers with that one, old labels and options included
+    /// (measured: 201), so the caller looks first.
+    fn create_volume<'a>(&'a self, wanted: &'a NewVolume) -> BoxFuture<'a, Result<VolumeRow, EngineError>>;
+
+    /// Removes one container that does not run, by its id, never by force and never with its volumes.
+    fn remove_container<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), EngineError>>;
 }
 
 /// What an engine is.
@@ -129,6 +158,19 @@ pub struct VolumeRow {
     pub scope: String,
     /// Whether it is a swarm cluster volume.
     pub cluster: bool,
+}
+
+/// A volume to be made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewVolume {
+    /// Its name.
+    pub name: String,
+    /// Its driver; `local` when not said.
+    pub driver: Option<String>,
+    /// Driver options.
+    pub options: BTreeMap<String, String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A mount of a container as `/containers/json` or inspect lists it.

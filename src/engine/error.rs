@@ -59,6 +59,9 @@ pub enum EngineError {
         /// What could not be read; never empty.
         notes: Vec<vole_agent::proto::Fault>,
     },
+    /// The operator started vole with `--read-only`.
+    #[error("vole was started with --read-only: nothing is changed")]
+    ReadOnly,
     /// The operator cancelled.
     #[error("cancelled")]
     Cancelled,

@@ -1,5 +1,6 @@
 //! Leases over scripted agents, in paused time.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::StreamExt as _;
@@ -11,9 +12,11 @@ use vole_agent::frame;
 use vole_agent::proto::{Fault, FromAgent, Hello, Place, Reply, Request, ToAgent};
 
 use super::*;
-use crate::engine::daemon::{About, ContainerDetail, ContainerList, DiskUsage, EngineEvent, Masked, VolumeList};
+use crate::engine::daemon::{
+    About, ContainerDetail, ContainerList, DiskUsage, EngineEvent, Masked, VolumeList, VolumeRow,
+};
 use crate::engine::session::Opened;
-use crate::model::Scan;
+use crate::model::{Scan, VolumeName};
 
 /// An engine that opens scripted sessions and counts them.
 #[derive(Default)]
@@ -116,6 +119,15 @@ impl Daemon for Fake {
     }
     fn open(&self, _: OpenSpec) -> BoxFuture<'_, Result<Opened, EngineError>> {
         Box::pin(self.open_one())
+    }
+    fn dangling(&self) -> BoxFuture<'_, Result<HashSet<String>, EngineError>> {
+        never()
+    }
+    fn container_count(&self) -> BoxFuture<'_, Result<Option<usize>, EngineError>> {
+        never()
+    }
+    fn volume<'a>(&'a self, _: &'a VolumeName) -> BoxFuture<'a, Result<Option<VolumeRow>, EngineError>> {
+        never()
     }
     fn masked<'a>(&'a self, _: &'a str, _: &'a str, _: usize) -> BoxFuture<'a, Result<Masked, EngineError>> {
         never()

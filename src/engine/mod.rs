@@ -2,6 +2,7 @@
 //! implementation whatever carries it), [`Engine`] both together with leases. Knows nothing of screens.
 
 mod accounts;
+mod changes;
 pub mod client;
 mod client_process;
 pub mod connect;
@@ -28,7 +29,7 @@ pub mod watch;
 pub mod wire;
 
 pub use daemon::{
-    About, ContainerDetail, ContainerList, ContainerRow, Daemon, DiskUsage, EngineEvent, VolumeList, VolumeRow,
+    About, Changes, ContainerDetail, ContainerList, ContainerRow, Daemon, DiskUsage, EngineEvent, VolumeList, VolumeRow,
 };
 pub use error::EngineError;
 pub use lease::Lease;
@@ -36,6 +37,7 @@ pub use session::{OpenSpec, Opened, Purpose, Session, Target};
 
 use std::sync::Arc;
 
+use crate::fingerprint::Rules;
 use crate::model::{EngineId, Mount};
 
 /// One engine: its REST side, its sessions and their leases. Cheap to clone.
@@ -45,7 +47,10 @@ pub struct Engine {
     pub id: EngineId,
     /// The REST side.
     pub daemon: Arc<dyn Daemon>,
+    /// What contents look like, by the table and the operator's configuration.
+    pub rules: Arc<Rules>,
     leases: Arc<lease::Leases>,
+    read_only: bool,
 }
 
 impl Engine {
@@ -54,8 +59,32 @@ impl Engine {
         Self {
             id,
             daemon,
+            rules: Arc::default(),
             leases: Arc::default(),
+            read_only: false,
         }
+    }
+
+    /// This engine, with the operator's rules on contents.
+    #[must_use]
+    pub fn with_rules(self, rules: Arc<Rules>) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// This engine, to be changed by nobody.
+    #[must_use]
+    pub fn read_only(self, read_only: bool) -> Self {
+        Self { read_only, ..self }
+    }
+
+    /// What changes volumes and containers: the one door to it.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::ReadOnly`].
+    pub fn changes(&self) -> Result<&dyn Changes, EngineError> {
+        let changes = self.daemon.changes().filter(|_| !self.read_only);
+        changes.ok_or(EngineError::ReadOnly)
     }
 
     /// Opens, or takes up, a session for browsing one mount. The session is leased: after about ten

@@ -1,6 +1,7 @@
 //! The real engine behind [`super::Daemon`]: which question goes to which path. Reading the answers is
 //! [`super::wire`]'s part, helpers are [`super::helper`]'s.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,11 +11,15 @@ use futures_util::stream::BoxStream;
 use tokio::sync::Mutex;
 
 use super::client::{Client, LISTS, SHORT, encode};
-use super::daemon::{About, ContainerDetail, ContainerList, Daemon, DiskUsage, EngineEvent, Masked, VolumeList};
+use super::daemon::{
+    About, Changes, ContainerDetail, ContainerList, Daemon, DiskUsage, EngineEvent, Masked, NewVolume, VolumeList,
+    VolumeRow,
+};
 use super::error::EngineError;
 use super::helpers_seen::HelpersSeen;
 use super::session::{OpenSpec, Opened};
-use super::{events, helper, host, identity, labels, wire};
+use super::{changes, events, helper, host, identity, labels, wire};
+use crate::model::VolumeName;
 
 /// How long `/system/df` may go unanswered: it walks every volume.
 const DISK_USAGE: Duration = Duration::from_secs(60 * 60);
@@ -217,6 +222,22 @@ impl Daemon for RestDaemon {
         Box::pin(self.crew.settle())
     }
 
+    fn dangling(&self) -> BoxFuture<'_, Result<HashSet<String>, EngineError>> {
+        Box::pin(changes::dangling(&self.client))
+    }
+
+    fn container_count(&self) -> BoxFuture<'_, Result<Option<usize>, EngineError>> {
+        Box::pin(changes::container_count(&self.client))
+    }
+
+    fn volume<'a>(&'a self, name: &'a VolumeName) -> BoxFuture<'a, Result<Option<VolumeRow>, EngineError>> {
+        Box::pin(changes::volume(&self.client, name))
+    }
+
+    fn changes(&self) -> Option<&dyn Changes> {
+        Some(self)
+    }
+
     fn masked<'a>(
         &'a self,
         container_id: &'a str,
@@ -224,5 +245,19 @@ impl Daemon for RestDaemon {
         limit: usize,
     ) -> BoxFuture<'a, Result<Masked, EngineError>> {
         Box::pin(helper::masked(self, container_id, destination, limit))
+    }
+}
+
+impl Changes for RestDaemon {
+    fn remove_volume<'a>(&'a self, name: &'a VolumeName) -> BoxFuture<'a, Result<(), EngineError>> {
+        Box::pin(changes::remove_volume(&self.client, name))
+    }
+
+    fn create_volume<'a>(&'a self, wanted: &'a NewVolume) -> BoxFuture<'a, Result<VolumeRow, EngineError>> {
+        Box::pin(changes::create_volume(&self.client, wanted))
+    }
+
+    fn remove_container<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), EngineError>> {
+        Box::pin(changes::remove_container(&self.client, id))
     }
 }

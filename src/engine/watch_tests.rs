@@ -1,5 +1,6 @@
 //! The watcher against scripted event streams, on a paused clock.
 
+use std::collections::HashSet;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
@@ -7,8 +8,9 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 
 use super::*;
-use crate::engine::daemon::{About, ContainerDetail, ContainerList, DiskUsage, Masked, VolumeList};
+use crate::engine::daemon::{About, ContainerDetail, ContainerList, DiskUsage, Masked, VolumeList, VolumeRow};
 use crate::engine::session::{OpenSpec, Opened};
+use crate::model::VolumeName;
 
 type Item = Result<EngineEvent, EngineError>;
 
@@ -49,6 +51,15 @@ impl Daemon for Scripted {
         }))
     }
     fn open(&self, _spec: OpenSpec) -> BoxFuture<'_, Result<Opened, EngineError>> {
+        never()
+    }
+    fn dangling(&self) -> BoxFuture<'_, Result<HashSet<String>, EngineError>> {
+        never()
+    }
+    fn container_count(&self) -> BoxFuture<'_, Result<Option<usize>, EngineError>> {
+        never()
+    }
+    fn volume<'a>(&'a self, _: &'a VolumeName) -> BoxFuture<'a, Result<Option<VolumeRow>, EngineError>> {
         never()
     }
     fn masked<'a>(&'a self, _: &'a str, _: &'a str, _: usize) -> BoxFuture<'a, Result<Masked, EngineError>> {

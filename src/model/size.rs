@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 pub use vole_agent::proto::Totals;
 
+use super::Contents;
+
 /// Who counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -44,6 +46,9 @@ pub struct Measured {
     pub at: OffsetDateTime,
     /// Who counted.
     pub source: Source,
+    /// What the contents look like; `None` when nobody looked (the engine counted, or only a part was measured).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<Contents>,
 }
 
 /// Sums as they are stored and shown; `None` is unknown.

@@ -6,6 +6,7 @@ pub mod df;
 pub mod get;
 mod host_paths;
 pub mod list;
+pub mod prune;
 pub mod search;
 pub mod size;
 pub mod sizes;

@@ -265,6 +265,7 @@ impl Run {
                     totals,
                     at: now,
                     source: Source::Engine,
+                    contents: None,
                 })
             });
             news.push(group.settle(at, size));

@@ -147,6 +147,7 @@ mod tests {
             totals,
             at: datetime!(2024-05-01 10:00 UTC),
             source: Source::Agent,
+            contents: None,
         }
     }
 

@@ -10,8 +10,8 @@ mod volumes;
 pub use containers::{container, containers};
 pub use disk_usage::disk_usage;
 pub use events::{Noticed, event};
-pub use system::about;
-pub use volumes::volumes;
+pub use system::{about, container_count};
+pub use volumes::{volume, volumes};
 
 use std::collections::BTreeMap;
 use std::fmt;

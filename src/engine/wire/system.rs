@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Flag, Text, document};
+use super::{Flag, Number, Text, document};
 use crate::engine::daemon::{About, Flavour};
 use crate::engine::error::EngineError;
 
@@ -88,6 +88,23 @@ pub fn about(version: &[u8], info: Option<&[u8]>) -> Result<(About, Option<Strin
     };
     let id = Some(info.id.0).filter(|id| flavour == Flavour::Docker && !id.is_empty());
     Ok((about, id))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Counts {
+    containers: Option<Number>,
+}
+
+/// Reads how many containers an engine counts, running or not; `None` when it does not say.
+///
+/// # Errors
+///
+/// [`EngineError::Garbage`] when it is no such answer.
+pub fn container_count(info: &[u8]) -> Result<Option<usize>, EngineError> {
+    let counts: Counts = document("the engine's description", info)?;
+    let count = counts.containers.and_then(Number::bytes);
+    Ok(count.and_then(|count| usize::try_from(count).ok()))
 }
 
 fn first(preferred: String, other: String) -> String {

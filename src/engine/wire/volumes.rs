@@ -55,6 +55,15 @@ pub fn volumes(body: &[u8]) -> Result<VolumeList, EngineError> {
     })
 }
 
+/// Reads the answer of inspecting or making one volume.
+///
+/// # Errors
+///
+/// [`EngineError::Garbage`] when it is no volume.
+pub fn volume(body: &[u8]) -> Result<VolumeRow, EngineError> {
+    document::<Row>("a volume's details", body).map(VolumeRow::from)
+}
+
 impl From<Row> for VolumeRow {
     fn from(row: Row) -> Self {
         Self {

@@ -112,6 +112,7 @@ impl Group {
                 totals: totals.into(),
                 at: now,
                 source,
+                contents: None,
             })
         };
         match item {
