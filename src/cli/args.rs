@@ -90,6 +90,13 @@ pub enum Command {
     Grep(Grep),
     /// Downloads a file or directory of a mount; never overwrites.
     Get(Get),
+    /// Removes volumes that nothing refers to: prints the plan with its reasons and asks. Removes empty anonymous volumes
+    /// and those that hold only recognised caches; everything else needs --include NAME.
+    Prune(Prune),
+    /// Removes volumes by name, with the same plan.
+    Rm(Rm),
+    /// Makes a volume.
+    Create(Create),
     /// Prints the keys of the screen.
     Keys(Keys),
     /// Prints where vole keeps its files and what is configured.
@@ -212,6 +219,97 @@ pub struct Get {
     pub destination: PathBuf,
 }
 
+/// Options of `prune`.
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// Prints the plan and changes nothing.
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
+    /// Takes volumes that somebody named as safe too, when their contents are.
+    #[arg(long)]
+    pub named: bool,
+    /// Takes this volume along although it would be asked about; may be given several times. Of a generated name the
+    /// first twelve digits will do.
+    #[arg(long, value_name = "NAME")]
+    pub include: Vec<String>,
+    /// Only volumes last written, or else made, at least so long ago: 12h, 30d, 8w, 1y.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub older_than: Option<time::Duration>,
+    /// Only volumes with this label; may be given several times.
+    #[arg(long = "label", value_name = "KEY[=VALUE]")]
+    pub labels: Vec<String>,
+    /// Only volumes of this project.
+    #[arg(long)]
+    pub project: Option<String>,
+}
+
+/// Options of `rm`.
+#[derive(Debug, Args)]
+pub struct Rm {
+    /// The volumes, by their exact names.
+    #[arg(value_name = "VOLUME")]
+    pub volumes: Vec<String>,
+    /// Removes this container first; it must not run. Its volumes stay unless they are named too.
+    #[arg(long = "container", value_name = "NAME")]
+    pub containers: Vec<String>,
+    /// Types the name of a volume that is not safe to remove; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub include: Vec<String>,
+    /// Prints the plan and changes nothing.
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
+}
+
+/// Options of `create`.
+#[derive(Debug, Args)]
+pub struct Create {
+    /// Its name.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Its driver; `local` when not said.
+    #[arg(long, short)]
+    pub driver: Option<String>,
+    /// A driver option; may be given several times.
+    #[arg(long = "opt", short = 'o', value_name = "KEY=VALUE", value_parser = pair)]
+    pub options: Vec<(String, String)>,
+    /// A label; may be given several times.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    pub labels: Vec<(String, String)>,
+}
+
+/// Reads a length of time: a whole number of hours, days, weeks or years; days when it has no unit.
+fn age(text: &str) -> Result<time::Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let hours = match unit {
+        "h" => 1,
+        "" | "d" => 24,
+        "w" => 7 * 24,
+        "y" => 365 * 24,
+        _ => return Err("write it as 12h, 30d, 8w or 1y".to_owned()),
+    };
+    let number: u32 = number
+        .parse()
+        .map_err(|_| "write it as 12h, 30d, 8w or 1y".to_owned())?;
+    Ok(time::Duration::hours(i64::from(number) * hours))
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as KEY=VALUE".to_owned()),
+    }
+}
+
+/// As Docker reads labels: one without a value has an empty one.
+fn label(text: &str) -> Result<(String, String), String> {
+    match text {
+        "" => Err("write it as KEY=VALUE".to_owned()),
+        _ if text.contains('=') => pair(text),
+        key => Ok((key.to_owned(), String::new())),
+    }
+}
+
 /// Options of `keys`.
 #[derive(Debug, Args)]
 pub struct Keys {
@@ -231,6 +329,16 @@ pub(super) fn completions(shell: clap_complete::Shell, output: &Output) -> anyho
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ages_are_read_with_their_units() {
+        assert_eq!(age("36h"), Ok(time::Duration::hours(36)));
+        assert_eq!(age("2w"), Ok(time::Duration::days(14)));
+        assert_eq!(age("30"), Ok(time::Duration::days(30)));
+        for bad in ["", "d", "1m", "-3d", "1.5d", "99999999999d"] {
+            assert!(age(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn the_commands_are_sound_and_globals_stand_before_or_after() {

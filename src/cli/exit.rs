@@ -95,6 +95,7 @@ fn code_of(error: &anyhow::Error) -> Exit {
     match error.downcast_ref::<EngineError>() {
         Some(EngineError::Unreachable { .. }) => return Exit::Unreachable,
         Some(EngineError::Cancelled) => return Exit::Cancelled,
+        Some(EngineError::ReadOnly) => return Exit::Usage,
         _ => {}
     }
     match error.downcast_ref::<io::Error>() {

@@ -9,6 +9,7 @@ use crate::core::figures;
 use crate::engine::About;
 use crate::model::size::{Measured, TotalsRow};
 use crate::model::{Attachment, Labels, Mount, MountKind, Source};
+use crate::ops::prune::{Row, Stopped};
 
 /// Bytes as text for people, and in full where text loses something.
 #[derive(Debug, Serialize)]
@@ -191,6 +192,105 @@ impl From<TotalsRow> for UsageTotals {
             files: totals.files,
             dirs: totals.dirs,
             errors: totals.errors,
+        }
+    }
+}
+
+/// The answer of `prune` and `rm`.
+#[derive(Debug, Serialize)]
+pub(super) struct RemovalInfo<'a> {
+    pub(super) safe: Vec<RowInfo<'a>>,
+    pub(super) ask: Vec<RowInfo<'a>>,
+    pub(super) keep: Vec<RowInfo<'a>>,
+    pub(super) containers: Vec<StoppedInfo<'a>>,
+    pub(super) removed: Vec<RowInfo<'a>>,
+    pub(super) containers_removed: &'a [String],
+    pub(super) failed: Vec<RowInfo<'a>>,
+    pub(super) freed_bytes: u64,
+}
+
+/// One volume of a plan.
+#[derive(Debug, Serialize)]
+pub(super) struct RowInfo<'a> {
+    name: &'a str,
+    size_bytes: Option<u64>,
+    frees_bytes: Option<u64>,
+    reason: &'a str,
+    fingerprint: Option<&'a str>,
+    kind: Option<MountKind>,
+    project: Option<&'a str>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    created: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    last_write: Option<OffsetDateTime>,
+    last_use: Option<&'a str>,
+    hint: Option<&'a str>,
+    /// Whether nothing but a new plan can take it along.
+    blocked: bool,
+}
+
+impl<'a> RowInfo<'a> {
+    pub(super) fn new(row: &'a Row) -> Self {
+        Self {
+            name: &row.mount.name,
+            size_bytes: row.size.known_bytes(),
+            frees_bytes: row.frees,
+            reason: &row.reason,
+            fingerprint: row.fingerprint.as_deref(),
+            kind: Some(row.mount.kind),
+            project: row.mount.project.as_deref(),
+            created: row.mount.created,
+            last_write: row.last_write,
+            last_use: row.last_use.as_deref(),
+            hint: row.hint.as_deref(),
+            blocked: row.blocked,
+        }
+    }
+
+    /// Something that was not removed: a row, or a container.
+    pub(super) fn failed(name: &'a str, why: &'a str, row: Option<&'a Row>) -> Self {
+        let known = row.map(Self::new);
+        Self {
+            name,
+            reason: why,
+            ..known.unwrap_or(Self {
+                name,
+                size_bytes: None,
+                frees_bytes: None,
+                reason: why,
+                fingerprint: None,
+                kind: None,
+                project: None,
+                created: None,
+                last_write: None,
+                last_use: None,
+                hint: None,
+                blocked: false,
+            })
+        }
+    }
+}
+
+/// One container of a plan.
+#[derive(Debug, Serialize)]
+pub(super) struct StoppedInfo<'a> {
+    name: &'a str,
+    image: &'a str,
+    chosen: bool,
+    blocked: Option<&'a str>,
+    frees: &'a [String],
+    anonymous: &'a [String],
+}
+
+impl<'a> From<&'a Stopped> for StoppedInfo<'a> {
+    fn from(one: &'a Stopped) -> Self {
+        Self {
+            name: &one.name,
+            image: &one.image,
+            chosen: one.chosen,
+            blocked: one.blocked.as_deref(),
+            frees: &one.frees,
+            anonymous: &one.anonymous,
         }
     }
 }

@@ -4,6 +4,7 @@
 pub mod args;
 mod cat;
 mod config;
+mod create;
 mod df;
 mod du;
 mod exit;
@@ -15,6 +16,7 @@ mod ls;
 mod output;
 mod place;
 mod progress;
+mod removal;
 mod screen;
 mod session;
 mod table;
@@ -94,6 +96,9 @@ async fn engine_command(context: &Context, command: Command) -> anyhow::Result<E
             Command::Cat(options) => cat::run(context, &engine, &options).await,
             Command::Grep(options) => grep::run(context, &engine, &options).await,
             Command::Get(options) => get::run(context, &engine, &options).await,
+            Command::Prune(options) => removal::prune(context, &engine, &options).await,
+            Command::Rm(options) => removal::rm(context, &engine, &options).await,
+            Command::Create(options) => create::run(context, &engine, &options).await,
             Command::Keys(_) | Command::Config | Command::Completions { .. } => Ok(Exit::Done),
         }
     };

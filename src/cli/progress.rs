@@ -44,6 +44,13 @@ impl Progress {
     }
 }
 
+/// A bar of twenty columns in ASCII, for any terminal.
+pub(super) fn bar(done: usize, total: usize) -> String {
+    const COLUMNS: usize = 20;
+    let full = (done.min(total) * COLUMNS).checked_div(total).unwrap_or(0);
+    format!("[{}{}]", "#".repeat(full), "-".repeat(COLUMNS - full))
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.shown {

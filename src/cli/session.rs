@@ -27,11 +27,13 @@ pub(super) struct Context {
 impl Context {
     /// Connects to the engine that is meant.
     pub(super) async fn connect(&self) -> anyhow::Result<Engine> {
-        if self.globals.demo {
-            return Ok(demo::engine(DemoOptions::from_env(demo::now())));
-        }
-        let options = self.globals.connect_options();
-        self.until_cancelled(async { Ok(connect(&options).await?) }).await
+        let engine = if self.globals.demo {
+            demo::engine(DemoOptions::from_env(demo::now()))
+        } else {
+            let options = self.globals.connect_options();
+            self.until_cancelled(async { Ok(connect(&options).await?) }).await?
+        };
+        Ok(engine.read_only(self.globals.read_only))
     }
 
     /// Waits for something unless a signal comes first.

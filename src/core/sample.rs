@@ -65,6 +65,8 @@ pub(crate) fn inventory(mounts: Vec<Mount>) -> Arc<Inventory> {
         about,
         mounts: mounts.into_iter().map(Arc::new).collect(),
         containers: 0,
+        helpers: 0,
+        live_projects: Default::default(),
         running: 0,
         warnings: Vec::new(),
         complete: true,

@@ -143,6 +143,7 @@ impl Daemon for DemoDaemon {
     fn containers(&self) -> BoxFuture<'_, Result<ContainerList, EngineError>> {
         let list = ContainerList {
             rows: self.world().containers.iter().map(|(row, _)| row.clone()).collect(),
+            helpers: 0,
             warnings: Vec::new(),
         };
         ready(Ok(list)).boxed()

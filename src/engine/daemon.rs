@@ -199,6 +199,8 @@ pub struct MountPoint {
 pub struct ContainerList {
     /// The containers, running or not, without vole's own helpers.
     pub rows: Vec<ContainerRow>,
+    /// How many helpers were left out.
+    pub helpers: usize,
     /// Rows that could not be read: then the list is incomplete and nothing may be called unused.
     pub warnings: Vec<String>,
 }

@@ -127,6 +127,7 @@ impl RestDaemon {
             .get_bytes("the list of containers", "/containers/json?all=1", LISTS)
             .await?;
         let mut list = wire::containers(&body)?;
+        let told = list.rows.len();
         list.rows.retain(|row| {
             let ours = row.labels.contains_key(labels::HELPER);
             if ours {
@@ -134,6 +135,7 @@ impl RestDaemon {
             }
             !ours
         });
+        list.helpers = told - list.rows.len();
         Ok(list)
     }
 

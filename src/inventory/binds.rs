@@ -56,6 +56,7 @@ pub(super) fn row(kind: MountKind, prefix: &str, name: &str, uses: &[Use<'_>], s
         host_path: None,
         orphan: Orphan::No,
         reason: used_by(&attachments).unwrap_or_default(),
+        overseen: false,
         attachments,
         scan,
     }

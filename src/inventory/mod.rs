@@ -11,7 +11,7 @@ mod tests;
 mod tmpfs;
 mod volumes;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub use paths::{PathFact, PathFacts, PathKind, normalise};
@@ -39,6 +39,8 @@ pub struct Evidence<'a> {
 pub struct Built {
     /// Volumes first, then binds, tmpfs, images; by name within.
     pub mounts: Vec<Arc<Mount>>,
+    /// Projects with a container that runs, or will in a moment.
+    pub live_projects: BTreeSet<String>,
     /// What does not fit together in the engine's answers.
     pub warnings: Vec<String>,
 }
@@ -47,6 +49,11 @@ pub struct Built {
 pub fn build(evidence: Evidence<'_>) -> Built {
     let mut built = Built::default();
     let uses = Uses::collect(evidence);
+    let live = evidence.containers.iter();
+    let live = live.filter(|row| ContainerState::parse(&row.state).is_live());
+    built.live_projects = live
+        .filter_map(|row| projects::of(&row.labels).map(str::to_owned))
+        .collect();
     built.mounts = volumes::build(evidence, &uses, &mut built.warnings);
     let others = [binds::build(evidence, &uses), tmpfs::build(&uses), binds::images(&uses)];
     built.mounts.extend(others.into_iter().flatten().map(Arc::new));
@@ -61,6 +68,16 @@ pub fn host_path(path: &str, paths: &PathFacts) -> Mount {
         host_path: Some(source.clone()),
         ..binds::row(MountKind::Bind, "bind", &source, &[], scan::bind(&source, paths))
     }
+}
+
+/// Whether a volume's name looks like one that an engine made: 64 lowercase hexadecimal digits.
+pub fn is_generated(name: &str) -> bool {
+    volumes::is_generated(name)
+}
+
+/// Whether a volume of the local driver has its data behind a network, by its options.
+pub fn is_remote(options: &BTreeMap<String, String>) -> bool {
+    scan::is_remote(options)
 }
 
 /// One container's use of something.

@@ -6,15 +6,23 @@ use std::collections::BTreeMap;
 use super::paths::{Examined, PathFacts, Spot};
 use super::{Evidence, Uses};
 use crate::engine::daemon::VolumeRow;
-use crate::model::{Attachment, Orphan, bind_device};
+use crate::model::{Attachment, Orphan, bind_device, named_paths};
 
 /// Who refers to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Claimant<'a> {
     /// A container binds it.
     Container(&'a str),
-    /// A volume's `o=bind` device.
+    /// A volume binds it.
     Volume(&'a str),
+    /// A volume's options name it otherwise: a file system in a file, a layer of an overlay.
+    Options(&'a str),
+}
+
+impl Claimant<'_> {
+    fn is_volume(&self, name: &str) -> bool {
+        matches!(self, Self::Volume(own) | Self::Options(own) if *own == name)
+    }
 }
 
 /// A reference to a path.
@@ -38,6 +46,27 @@ enum Relation {
     Equal,
     Contains,
     Under,
+    /// It contains the directory of all volumes, this one's among them.
+    Oversees,
+}
+
+/// What was found of a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Judgement {
+    pub(super) orphan: Orphan,
+    pub(super) reason: String,
+    /// See [`crate::model::Mount::overseen`].
+    pub(super) overseen: bool,
+}
+
+impl Judgement {
+    fn new(orphan: Orphan, reason: impl Into<String>) -> Self {
+        Self {
+            orphan,
+            reason: reason.into(),
+            overseen: false,
+        }
+    }
 }
 
 impl<'a> Claims<'a> {
@@ -54,8 +83,14 @@ impl<'a> Claims<'a> {
             }
         }
         for row in evidence.volumes.map(|list| list.rows.as_slice()).unwrap_or_default() {
-            if let Some(device) = bind_device(&row.driver, &row.options) {
-                claims.add(Claimant::Volume(&row.name), device);
+            let bind = bind_device(&row.driver, &row.options);
+            for path in named_paths(&row.driver, &row.options) {
+                let by = if bind == Some(path) {
+                    Claimant::Volume(&row.name)
+                } else {
+                    Claimant::Options(&row.name)
+                };
+                claims.add(by, path);
             }
         }
         claims
@@ -79,8 +114,7 @@ impl<'a> Claims<'a> {
             .flatten()
             .flat_map(|path| self.paths.spots(path))
             .collect();
-        let foreign =
-            |claims: &'_ Vec<Claim<'a>>| claims.iter().position(|claim| claim.by != Claimant::Volume(&row.name));
+        let foreign = |claims: &'_ Vec<Claim<'a>>| claims.iter().position(|claim| !claim.by.is_volume(&row.name));
         let at = |spot: &Spot| {
             self.by_spot
                 .get(spot)
@@ -89,12 +123,20 @@ impl<'a> Claims<'a> {
         let equal = spots
             .iter()
             .find_map(|spot| at(spot).map(|claim| (claim, Relation::Equal)));
-        let above = || {
-            let mut above = spots.iter().flat_map(Spot::ancestors);
-            above.find_map(|spot| at(&spot).map(|claim| (claim, Relation::Contains)))
+        // The engine keeps a plain volume's data in a directory of that volume's own; what lies above holds all volumes.
+        let own = if device.is_none() && is_in_store(row) {
+            1
+        } else {
+            usize::MAX
         };
+        let above = |from: usize, levels: usize| {
+            let mut above = spots.iter().flat_map(|spot| spot.ancestors().skip(from).take(levels));
+            above.find_map(|spot| at(&spot))
+        };
+        let contains = || above(0, own).map(|claim| (claim, Relation::Contains));
         let under = || spots.iter().find_map(|spot| self.under(spot, &foreign));
-        equal.or_else(above).or_else(under)
+        let oversees = || above(own, usize::MAX).map(|claim| (claim, Relation::Oversees));
+        equal.or_else(contains).or_else(under).or_else(oversees)
     }
 
     fn under(&self, spot: &Spot, foreign: &dyn Fn(&Vec<Claim<'a>>) -> Option<usize>) -> Option<(&Claim<'a>, Relation)> {
@@ -111,32 +153,49 @@ impl<'a> Claims<'a> {
     }
 
     /// Judges a volume by its attachments and by claims on its data.
-    pub(super) fn judge(&self, row: &VolumeRow, attachments: &[Attachment]) -> (Orphan, String) {
+    pub(super) fn judge(&self, row: &VolumeRow, attachments: &[Attachment]) -> Judgement {
         if let Some(used) = super::used_by(attachments) {
-            return (Orphan::No, used);
+            return Judgement::new(Orphan::No, used);
         }
-        if let Some((claim, relation)) = self.on(row) {
-            return (Orphan::No, reason(claim, relation));
+        let claim = self.on(row);
+        if let Some((claim, relation)) = claim.filter(|(_, relation)| *relation != Relation::Oversees) {
+            return Judgement::new(Orphan::No, reason(claim, relation));
         }
-        if let Some(why) = &self.untold {
-            return (Orphan::Unknown, why.clone());
+        let unknown = self.unknown(row);
+        if let Some((claim, relation)) = claim {
+            return Judgement {
+                overseen: unknown.is_none() && matches!(claim.by, Claimant::Container(_)),
+                ..Judgement::new(Orphan::No, reason(claim, relation))
+            };
+        }
+        match (unknown, self.paths.examined) {
+            (Some(why), _) => Judgement::new(Orphan::Unknown, why),
+            (None, Examined::Remote) => {
+                Judgement::new(Orphan::Yes, "no container refers to it (paths compared as text)")
+            }
+            (None, _) => Judgement::new(Orphan::Yes, "no container refers to it"),
+        }
+    }
+
+    /// Why there may be references that are not seen.
+    fn unknown(&self, row: &VolumeRow) -> Option<String> {
+        if self.untold.is_some() {
+            return self.untold.clone();
         }
         if row.cluster || row.scope == "global" {
             let why = "nothing here refers to it, but other nodes share it and their containers are not seen from here";
-            return (Orphan::Unknown, why.to_owned());
+            return Some(why.to_owned());
         }
-        match self.paths.examined {
-            Examined::Yes => (Orphan::Yes, "no container refers to it".to_owned()),
-            Examined::Remote => {
-                let why = "no container refers to it (paths compared as text)";
-                (Orphan::Yes, why.to_owned())
-            }
-            Examined::Failed => {
-                let why = "no container names it, but the host's paths could not be examined for other uses";
-                (Orphan::Unknown, why.to_owned())
-            }
-        }
+        let why = "no container names it, but the host's paths could not be examined for other uses";
+        (self.paths.examined == Examined::Failed).then(|| why.to_owned())
     }
+}
+
+/// Whether a volume's data lies in a directory of its own name, as the local driver makes it (`…/volumes/NAME/_data`).
+fn is_in_store(row: &VolumeRow) -> bool {
+    let own = row.mountpoint.strip_suffix("/_data");
+    own.and_then(|own| own.strip_suffix(row.name.as_str()))
+        .is_some_and(|store| store.ends_with('/'))
 }
 
 /// Why references may be missing: a container that could not be read may mount any volume, and a volume that could not
@@ -154,11 +213,12 @@ fn reason(claim: &Claim<'_>, relation: Relation) -> String {
     let path = &claim.path;
     let how = match relation {
         Relation::Equal => "",
-        Relation::Contains => ", which contains its data",
+        Relation::Contains | Relation::Oversees => ", which contains its data",
         Relation::Under => ", which lies in its data",
     };
     match claim.by {
         Claimant::Container(name) => format!("container {name} binds {path}{how}"),
         Claimant::Volume(name) => format!("volume {name} is a bind of {path}{how}"),
+        Claimant::Options(name) => format!("volume {name} is made of {path}{how}"),
     }
 }

@@ -20,6 +20,11 @@ fn first<'a>(labels: &'a Labels, keys: &[&str]) -> Option<&'a str> {
         .find(|value| !value.is_empty())
 }
 
+/// The project that labels name.
+pub(super) fn of(labels: &Labels) -> Option<&str> {
+    first(labels, &PROJECT)
+}
+
 /// The service of a container.
 pub(super) fn service(labels: &Labels) -> Option<String> {
     first(labels, &SERVICE).map(str::to_owned)

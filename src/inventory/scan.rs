@@ -1,5 +1,7 @@
 //! How a mount's contents may be reached: together with others, alone, only when asked, or never, and why.
 
+use std::collections::BTreeMap;
+
 use super::paths::{PathFacts, PathKind, normalise};
 use crate::engine::daemon::VolumeRow;
 use crate::model::{Attachment, Scan, bind_device};
@@ -40,9 +42,7 @@ pub(super) fn volume(row: &VolumeRow, attachments: &[Attachment]) -> Scan {
     }
     let fs_type = row.options.get("type").map_or("", String::as_str);
     let device = row.options.get("device").map_or("", String::as_str);
-    let options = row.options.get("o").map_or("", String::as_str);
-    let addressed = options.split(',').any(|option| option.trim().starts_with("addr="));
-    if REMOTE_TYPES.contains(&fs_type) || fs_type.starts_with("fuse") || addressed {
+    if is_remote(&row.options) {
         let fs_type = if fs_type.is_empty() { "network" } else { fs_type };
         return Scan::OnDemand(format!("{fs_type} storage at {device}: mounting it uses the network"));
     }
@@ -57,6 +57,14 @@ pub(super) fn volume(row: &VolumeRow, attachments: &[Attachment]) -> Scan {
         return Scan::Alone;
     }
     Scan::OnDemand(format!("{fs_type} on {device}: looking into it mounts that device"))
+}
+
+/// Whether a volume of the local driver has its data behind a network.
+pub(super) fn is_remote(options: &BTreeMap<String, String>) -> bool {
+    let option = |key: &str| options.get(key).map_or("", String::as_str);
+    let fs_type = option("type");
+    let addressed = option("o").split(',').any(|option| option.trim().starts_with("addr="));
+    REMOTE_TYPES.contains(&fs_type) || fs_type.starts_with("fuse") || addressed
 }
 
 /// How a bind's source may be reached when nobody asked for it by name.

@@ -48,7 +48,7 @@ fn kind(row: &VolumeRow) -> MountKind {
 }
 
 /// Whether a name looks like one that an engine made: 64 lowercase hexadecimal digits.
-fn is_generated(name: &str) -> bool {
+pub(super) fn is_generated(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
@@ -59,7 +59,7 @@ fn listed(row: &VolumeRow, claims: &Claims<'_>, uses: &Uses<'_>) -> Mount {
         .map(Vec::as_slice)
         .unwrap_or_default();
     let attachments = attachments(uses);
-    let (orphan, reason) = claims.judge(row, &attachments);
+    let judged = claims.judge(row, &attachments);
     let (project, project_derived) = projects::project(&row.labels, uses);
     Mount {
         id: MountId::new(format!("volume:{}", row.name)),
@@ -73,8 +73,9 @@ fn listed(row: &VolumeRow, claims: &Claims<'_>, uses: &Uses<'_>) -> Mount {
         services: projects::services(uses),
         created: row.created,
         host_path: Some(row.mountpoint.clone()).filter(|path| !path.is_empty()),
-        orphan,
-        reason,
+        orphan: judged.orphan,
+        reason: judged.reason,
+        overseen: judged.overseen,
         scan: scan::volume(row, &attachments),
         attachments,
     }
@@ -111,6 +112,7 @@ fn only_told(name: &str, uses: &Uses<'_>) -> Mount {
             Orphan::No
         },
         reason,
+        overseen: false,
         scan: Scan::OnDemand("the engine does not list this volume, so what backs it is unknown".to_owned()),
         attachments,
     }

@@ -9,5 +9,5 @@ pub mod size;
 pub use contents::{CLASS_LABEL, Class, Contents, Fingerprint, Judged, Worth};
 pub use ids::{BytePath, EngineId, JobId, MountId, VolumeName};
 pub use labels::Labels;
-pub use mount::{Attachment, ContainerState, Mount, MountKind, Orphan, Scan, bind_device};
+pub use mount::{Attachment, ContainerState, Mount, MountKind, Orphan, Scan, bind_device, named_paths};
 pub use size::{Size, Source};

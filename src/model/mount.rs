@@ -180,6 +180,9 @@ pub struct Mount {
     pub orphan: Orphan,
     /// Why `orphan` is what it is, in words.
     pub reason: String,
+    /// Whether all that refers to it are containers that bind the directory of all volumes, or one above it: monitoring
+    /// and backups, which use no volume in particular. `orphan` is [`Orphan::No`] then.
+    pub overseen: bool,
     /// Who uses it.
     pub attachments: Vec<Attachment>,
     /// How its contents may be reached.
@@ -194,6 +197,24 @@ pub fn bind_device<'a>(driver: &str, options: &'a BTreeMap<String, String>) -> O
         .any(|option| matches!(option.trim(), "bind" | "rbind"));
     let device = options.get("device")?;
     (driver == "local" && binds && device.starts_with('/')).then_some(device.as_str())
+}
+
+/// Every path of the host that a volume's options name: a device, the layers of an overlay, what a plugin calls its own.
+/// Removing another volume that holds such a path would destroy data that this one shows. The address of a share
+/// (`:/export`, `//server/share`) is no path of this host.
+pub fn named_paths<'a>(driver: &str, options: &'a BTreeMap<String, String>) -> Vec<&'a str> {
+    let is_path = |value: &&str| value.starts_with('/') && !value.starts_with("//");
+    if driver != "local" {
+        return options.values().map(String::as_str).filter(is_path).collect();
+    }
+    let device = options.get("device").map(String::as_str).filter(is_path);
+    let layers = options.get("o").into_iter().flat_map(|options| options.split(','));
+    let layers = layers.filter_map(|option| {
+        let (key, value) = option.trim().split_once('=')?;
+        matches!(key, "lowerdir" | "upperdir" | "workdir").then_some(value)
+    });
+    let layers = layers.flat_map(|value| value.split(':')).filter(is_path);
+    device.into_iter().chain(layers).collect()
 }
 
 #[cfg(test)]
@@ -214,6 +235,7 @@ impl Mount {
             host_path: None,
             orphan: Orphan::Unknown,
             reason: String::new(),
+            overseen: false,
             attachments: Vec::new(),
             scan: Scan::Shared,
         }

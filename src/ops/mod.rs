@@ -2,6 +2,7 @@
 //! The TUI and the command line are two thin callers. Knows engines and sessions, not screens.
 
 pub mod browse;
+pub mod create;
 pub mod df;
 pub mod get;
 mod host_paths;

@@ -82,10 +82,13 @@ fn utf8_locale() -> bool {
 }
 
 fn world(options: &Options) -> World {
-    let (demo, connect) = (options.demo, options.connect.clone());
+    let (demo, connect, read_only) = (options.demo, options.connect.clone(), options.read_only);
     World {
-        connect: Box::new(move || if demo { start_demo() } else { look(connect.clone()) }),
-        demo: Box::new(start_demo),
+        connect: Box::new(move || match demo {
+            true => start_demo(read_only),
+            false => look(connect.clone(), read_only),
+        }),
+        demo: Box::new(move || start_demo(read_only)),
         now: Box::new(if options.demo {
             demo::now
         } else {
@@ -94,7 +97,7 @@ fn world(options: &Options) -> World {
     }
 }
 
-fn look(options: ConnectOptions) -> Looking {
+fn look(options: ConnectOptions, read_only: bool) -> Looking {
     Box::pin(async move {
         let engine = connect::connect(&options).await.map_err(|error| match error {
             ConnectError::NotConnected(none) => none.tried.into_iter().map(Attempt::from).collect(),
@@ -104,6 +107,7 @@ fn look(options: ConnectOptions) -> Looking {
                 outcome: other.to_string(),
             }],
         })?;
+        let engine = engine.read_only(read_only);
         let about = engine
             .daemon
             .about()
@@ -127,9 +131,9 @@ impl From<connect::Tried> for Attempt {
     }
 }
 
-fn start_demo() -> Looking {
-    Box::pin(async {
-        let engine = demo::engine(DemoOptions::from_env(demo::now()));
+fn start_demo(read_only: bool) -> Looking {
+    Box::pin(async move {
+        let engine = demo::engine(DemoOptions::from_env(demo::now())).read_only(read_only);
         let about = engine
             .daemon
             .about()

@@ -141,6 +141,7 @@ pub fn containers(body: &[u8]) -> Result<ContainerList, EngineError> {
     let mut warnings = Vec::new();
     let rows = rows::<Row>(WHAT, raw, &mut warnings);
     Ok(ContainerList {
+        helpers: 0,
         rows: rows.into_iter().map(ContainerRow::from).collect(),
         warnings,
     })

@@ -1,4 +1,6 @@
-//! Removes what was chosen of a plan, one by one, each looked at again right before.
+//! Removes what was chosen of a plan, one by one, each looked at again right before: everything is listed anew, what
+//! tells the volume from another one of its name is compared, and any change leaves it alone. The engine itself is
+//! the last net: it is never asked to remove by force.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,9 +8,12 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::Plan;
+use super::gather::identity;
+use super::{Plan, Row, Stopped, verdict};
+use crate::engine::daemon::Changes;
 use crate::engine::{Engine, EngineError};
-use crate::model::VolumeName;
+use crate::model::{ContainerState, Mount, VolumeName};
+use crate::ops::list::{Depth, Lists};
 
 /// What came of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,11 +48,29 @@ pub struct Report {
     pub cancelled: bool,
 }
 
-/// Removes the chosen rows of a plan. Cancelling stops before the next row; a removal that is under way is waited for.
+impl Report {
+    fn take(&mut self, event: &Event) {
+        let (name, outcome) = match event {
+            Event::Container(name, outcome) => (name.as_str(), outcome),
+            Event::Volume(name, outcome) => (name.as_str(), outcome),
+        };
+        match (outcome, event) {
+            (Outcome::Refused(why), _) => self.failed.push((name.to_owned(), why.clone())),
+            (Outcome::Removed(_), Event::Container(..)) => self.containers.push(name.to_owned()),
+            (Outcome::Removed(bytes), Event::Volume(name, _)) => {
+                self.removed.push(name.clone());
+                self.freed = self.freed.saturating_add(bytes.unwrap_or(0));
+            }
+        }
+    }
+}
+
+/// Removes the containers that a plan's scope names, then its chosen rows, in the plan's order. Rows that are blocked
+/// are refused. Cancelling stops before the next object; a removal that is under way is waited for.
 ///
 /// # Errors
 ///
-/// [`EngineError::ReadOnly`]; what fails for one row is its outcome.
+/// [`EngineError::ReadOnly`]; what fails for one object is its outcome.
 pub async fn run(
     engine: &Engine,
     plan: Arc<Plan>,
@@ -55,6 +78,128 @@ pub async fn run(
     news: mpsc::Sender<Event>,
     cancel: CancellationToken,
 ) -> Result<Report, EngineError> {
-    let _ = (engine.changes()?.remove_container(""), plan, chosen, news, cancel);
-    Ok(Report::default())
+    let removing = Removing {
+        changes: engine.changes()?,
+        engine,
+    };
+    engine.release().await;
+    let mut report = Report::default();
+    let containers = plan.containers.iter().filter(|one| one.chosen).map(Object::Container);
+    let volumes = plan
+        .rows
+        .iter()
+        .filter(|row| chosen.contains(&row.name()))
+        .map(Object::Volume);
+    for object in containers.chain(volumes) {
+        if cancel.is_cancelled() {
+            report.cancelled = true;
+            break;
+        }
+        let event = match object {
+            Object::Container(container) => {
+                Event::Container(container.name.clone(), removing.container(container).await)
+            }
+            Object::Volume(row) => Event::Volume(row.name(), removing.volume(row).await),
+        };
+        report.take(&event);
+        // Who started it may have stopped listening; what was begun goes on as it was asked for.
+        let _heard = news.send(event).await;
+    }
+    Ok(report)
+}
+
+enum Object<'a> {
+    Container(&'a Stopped),
+    Volume(&'a Row),
+}
+
+struct Removing<'a> {
+    engine: &'a Engine,
+    changes: &'a dyn Changes,
+}
+
+impl Removing<'_> {
+    async fn volume(&self, row: &Row) -> Outcome {
+        let name = row.name();
+        if let Err(why) = self.check(row).await {
+            return Outcome::Refused(why);
+        }
+        let removed = self.changes.remove_volume(&name).await;
+        match (removed, self.engine.daemon.volume(&name).await) {
+            (Ok(()), Ok(None)) => Outcome::Removed(row.frees),
+            (Ok(()), Ok(Some(_))) => {
+                Outcome::Refused("the engine says that it was removed, but a volume of this name is there".to_owned())
+            }
+            (Ok(()), Err(error)) => Outcome::Refused(format!(
+                "the engine says that it was removed, but could not be asked whether it is gone: {error}"
+            )),
+            // The answer was lost, or somebody else was faster: either way it is not there any more.
+            (Err(error), Ok(None)) => {
+                Outcome::Refused(format!("it is gone, but not known to be by this removal: {error}"))
+            }
+            (Err(error), _) => Outcome::Refused(error.to_string()),
+        }
+    }
+
+    /// Looks at a row again; the error says what changed.
+    async fn check(&self, row: &Row) -> Result<(), String> {
+        if row.blocked {
+            return Err(row.reason.clone());
+        }
+        let name = row.name();
+        let now = self.look(&name).await.map_err(|error| error.to_string())?;
+        let now = now.ok_or_else(|| "it is gone already".to_owned())?;
+        if !verdict::is_candidate(&now) {
+            return Err(now.reason);
+        }
+        if now.overseen && !row.mount.overseen {
+            return Err(now.reason);
+        }
+        if let Some(what) = verdict::difference(&row.mount, &now) {
+            return Err(format!("it changed since the plan was made: {what}"));
+        }
+        if row.identity.directory.is_some() {
+            let looking = tokio::task::spawn_blocking(move || identity(&now));
+            let identity = looking.await.map_err(|error| error.to_string())?;
+            if identity != row.identity {
+                return Err("it changed since the plan was made: its directory is another one".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists everything anew and judges one volume; `None` when it is gone.
+    async fn look(&self, name: &VolumeName) -> Result<Option<Mount>, EngineError> {
+        let (mut lists, short) = Lists::counted(self.engine, Depth::Rows).await?;
+        if let Some(cause) = short {
+            let what = "the list of containers".to_owned();
+            return Err(EngineError::Garbage { what, cause });
+        }
+        lists.inspect_untold(self.engine).await;
+        let paths = lists.paths_of(name);
+        let inventory = lists.inventory(paths).await;
+        let there = |mount: &&Arc<Mount>| mount.kind.is_volume() && mount.name == name.as_str();
+        Ok(inventory.mounts.iter().find(there).map(|mount| Mount::clone(mount)))
+    }
+
+    async fn container(&self, container: &Stopped) -> Outcome {
+        if let Some(why) = &container.blocked {
+            return Outcome::Refused(why.clone());
+        }
+        let list = match self.engine.daemon.containers().await {
+            Ok(list) => list,
+            Err(error) => return Outcome::Refused(error.to_string()),
+        };
+        let Some(row) = list.rows.iter().find(|row| row.id == container.id) else {
+            return Outcome::Refused("it is gone already".to_owned());
+        };
+        let state = ContainerState::parse(&row.state);
+        if state.is_live() {
+            return Outcome::Refused(format!("it is {} now", state.word()));
+        }
+        match self.changes.remove_container(&container.id).await {
+            Ok(()) => Outcome::Removed(None),
+            Err(error) => Outcome::Refused(error.to_string()),
+        }
+    }
 }

@@ -7,6 +7,10 @@
 mod commit;
 mod gather;
 mod plan;
+mod reattach;
+#[cfg(test)]
+mod tests;
+mod verdict;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -117,6 +121,8 @@ pub struct Stopped {
     pub name: String,
     /// The image as it names it.
     pub image: String,
+    /// Whether the plan removes it: the scope names it. Others are only offered.
+    pub chosen: bool,
     /// Why it cannot be removed; `None` when it can.
     pub blocked: Option<String>,
     /// Volumes that nothing else attaches: its removal frees them for the rows of this plan.
