@@ -120,6 +120,32 @@ pub fn fit_middle(text: &str, columns: usize, ellipsis: &str) -> String {
     format!("{head}{ellipsis}{}", tail.concat())
 }
 
+/// Breaks printable text into parts of at most so many columns, preferably behind a space, a slash or a comma.
+pub fn wrap(value: &str, columns: usize) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut rest = value;
+    while width(rest) > columns {
+        let head = fit(rest, columns, "");
+        let cut = head
+            .rfind([' ', '/', ','])
+            .map(|at| at + 1)
+            .filter(|at| *at > head.len() / 3)
+            .unwrap_or(head.len());
+        // A grapheme wider than the whole width still has to move on.
+        let cut = if cut == 0 {
+            rest.chars().next().map_or(rest.len(), char::len_utf8)
+        } else {
+            cut
+        };
+        parts.push(rest[..cut].trim_end().to_owned());
+        rest = rest[cut..].trim_start();
+    }
+    if !rest.is_empty() || parts.is_empty() {
+        parts.push(rest.to_owned());
+    }
+    parts
+}
+
 /// Bytes in base64 with padding.
 pub fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -142,6 +168,19 @@ pub fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wrapping_loses_nothing_and_keeps_the_width() {
+        let path = "/var/lib/docker/volumes/shop_db/_data and 日本語日本語日本語";
+        for columns in 1..40 {
+            let parts = wrap(path, columns);
+            assert!(
+                columns < 2 || parts.iter().all(|part| width(part) <= columns),
+                "{columns}: {parts:?}"
+            );
+            assert_eq!(parts.concat().replace(' ', ""), path.replace(' ', ""));
+        }
+    }
 
     #[test]
     fn nothing_hostile_gets_through() {

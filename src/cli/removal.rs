@@ -380,13 +380,16 @@ fn section(lines: &mut Vec<String>, title: &str, rows: &[&Row], output: &Output)
     if rows.is_empty() {
         return;
     }
-    let mut table = Table::new(&[
+    let terminal = output.columns;
+    let mut columns = vec![
         ("  NAME", Align::Left),
         ("SIZE", Align::Right),
         ("LOOKS LIKE", Align::Left),
-        ("WHY", Align::Left),
-    ]);
-    let room = output.columns.map(|columns| (columns / 4).max(16));
+    ];
+    // On a terminal the reasons stand below their rows, whole; in a pipe each row is one line.
+    columns.extend(terminal.is_none().then_some(("WHY", Align::Left)));
+    let mut table = Table::new(&columns);
+    let room = terminal.map(|columns| (columns / 2).max(16));
     for row in rows {
         let name = text::printable_str(&row.mount.name);
         let name = room.map_or(name.clone(), |room| text::fit_middle(&name, room, output.ellipsis()));
@@ -399,7 +402,14 @@ fn section(lines: &mut Vec<String>, title: &str, rows: &[&Row], output: &Output)
             text::printable_str(&row.reason),
         ]);
     }
-    lines.extend(table.lines(None, output.ellipsis()));
+    let mut printed = table.lines(None, output.ellipsis()).into_iter();
+    lines.extend(printed.next());
+    for (row, line) in rows.iter().zip(printed) {
+        lines.push(line);
+        let Some(columns) = terminal else { continue };
+        let reason = text::wrap(&text::printable_str(&row.reason), columns.saturating_sub(6).max(20));
+        lines.extend(reason.into_iter().map(|part| format!("      {part}")));
+    }
     let hints: BTreeMap<&str, &str> = rows
         .iter()
         .filter_map(|row| Some((row.mount.name.as_str(), row.hint.as_deref()?)))

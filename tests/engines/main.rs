@@ -14,8 +14,8 @@ mod harness;
 mod helpers;
 mod journeys;
 mod list;
-
 mod quiet;
+mod removal;
 mod sizes;
 mod traces;
 mod trouble;

@@ -1,13 +1,9 @@
 //! Engines that are not there, refuse, stall, lie or die: each gets a clear word, and what still can be done is done.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use vole_test_support::{
-    Engine, FakeEngine, FakeFleet, Family, Fleet, Home, PATIENCE, Proxy, Pty, Reply, Request, Unavailable,
-};
+use vole_test_support::{FakeEngine, FakeFleet, Family, Fleet, Home, PATIENCE, Proxy, Pty, Reply, Request};
 
 use crate::list::{mounts, row};
 use crate::sizes::gnu_du;
@@ -182,20 +178,8 @@ fn an_engine_that_dies_mid_session_is_told_and_found_again() {
 /// A small file system under the engine's data, filled to the last block.
 #[test]
 fn on_a_full_data_root_the_list_and_sizes_still_work() {
-    let small = |dir: &Path| {
-        let script = "truncate -s 120M $1.img && mkfs.ext4 -q $1.img && mkdir -p $1/data && mount -o loop $1.img $1/data && rm $1.img";
-        let output = Command::new("bash").args(["-euc", script, "small"]).arg(dir).output();
-        let output = output.map_err(|error| Unavailable(error.to_string()))?;
-        let why = String::from_utf8_lossy(&output.stderr).into_owned();
-        output
-            .status
-            .success()
-            .then_some(())
-            .ok_or(Unavailable(format!("no loop mount: {why}")))
-    };
-    let engine = match Engine::start_prepared(Family::Docker, small) {
-        Ok(engine) => engine,
-        Err(why) => return world::skip(Family::Docker, &why).unwrap_or_default(),
+    let Some(engine) = world::own_on_small_disk("120M") else {
+        return;
     };
     for name in ["used", "unused"] {
         engine.run(["volume", "create", name]);
@@ -212,13 +196,7 @@ fn on_a_full_data_root_the_list_and_sizes_still_work() {
         vole_test_support::IMAGE,
         "true",
     ]);
-    // Root's reserve is filled too; the copy ends with ENOSPC, as it should.
-    let filled = Command::new("dd")
-        .args(["if=/dev/zero", "bs=4096", "status=none"])
-        .arg(format!("of={}/data/ballast", engine.dir().display()))
-        .output()
-        .unwrap();
-    assert!(!filled.status.success(), "the file system is not full");
+    world::fill_disk(&engine);
     let vole = vole().on(engine.host());
     let rows = mounts(&vole.run(&["ls", "--json"]).expect(0).json());
     assert_eq!(row(&rows, "unused")["orphan"], true);

@@ -1,7 +1,8 @@
 //! The engines of this test binary: started once, shared, one test at a time on each.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use vole_test_support::{Engine, Family, Fleet, Unavailable, Vole};
@@ -50,6 +51,37 @@ pub(crate) fn world(family: Family) -> Option<MutexGuard<'static, World>> {
 /// An engine of a test's own, for what a shared one must not suffer.
 pub(crate) fn own(family: Family) -> Option<Engine> {
     Engine::start(family).map_or_else(|why| skip(family, &why), Some)
+}
+
+/// A dockerd whose data root is a small file system of its own (`truncate`'s words for its size).
+pub(crate) fn own_on_small_disk(size: &'static str) -> Option<Engine> {
+    let small = |dir: &Path| {
+        let script = "truncate -s $2 $1.img && mkfs.ext4 -q $1.img && mkdir -p $1/data && mount -o loop $1.img $1/data && rm $1.img";
+        let output = Command::new("bash")
+            .args(["-euc", script, "small"])
+            .arg(dir)
+            .arg(size)
+            .output();
+        let output = output.map_err(|error| Unavailable(error.to_string()))?;
+        let why = String::from_utf8_lossy(&output.stderr).into_owned();
+        output
+            .status
+            .success()
+            .then_some(())
+            .ok_or(Unavailable(format!("no loop mount: {why}")))
+    };
+    Engine::start_prepared(Family::Docker, small).map_or_else(|why| skip(Family::Docker, &why), Some)
+}
+
+/// Fills an engine's data root to the last block, root's reserve too.
+pub(crate) fn fill_disk(engine: &Engine) {
+    // It ends with ENOSPC, as it should.
+    let filled = Command::new("dd")
+        .args(["if=/dev/zero", "bs=4096", "status=none"])
+        .arg(format!("of={}/data/ballast", engine.dir().display()))
+        .output()
+        .unwrap();
+    assert!(!filled.status.success(), "the file system is not full");
 }
 
 /// Says that a test is skipped, past the capture of the test runner; fails where engines are required.

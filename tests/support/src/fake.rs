@@ -73,7 +73,7 @@ impl FakeEngine {
 }
 
 /// Sends a reply; whether the connection goes on.
-fn answer(reader: &mut BufReader<UnixStream>, writer: &mut UnixStream, reply: Reply) -> bool {
+pub(crate) fn answer(reader: &mut BufReader<UnixStream>, writer: &mut UnixStream, reply: Reply) -> bool {
     match reply {
         Reply::Json(status, value) => {
             let body = value.to_string();

@@ -1,11 +1,13 @@
 //! Just enough of HTTP/1.1 over unix sockets for fake engines and proxies: a request's head and body.
 
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+
+use serde_json::Value;
 
 /// A request as it came in.
 #[derive(Debug, Clone)]
@@ -29,6 +31,22 @@ impl Request {
             .lines()
             .any(|line| line.to_ascii_lowercase().starts_with("upgrade:"))
     }
+}
+
+/// Asks an engine for a document, without any client.
+///
+/// # Panics
+///
+/// When it does not answer with one.
+pub fn get(socket: &Path, path: &str) -> Value {
+    let mut stream = UnixStream::connect(socket).expect("the engine's socket");
+    let head = format!("GET {path} HTTP/1.0\r\nHost: engine\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("it takes a request");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("it answers");
+    let body = answer.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
+    let body = body.and_then(|at| answer.get(at..)).unwrap_or_default();
+    serde_json::from_slice(body).expect("it answers with a document")
 }
 
 /// Reads one request; `None` at the end of the connection.

@@ -20,7 +20,7 @@ mod wait;
 pub use engine::{Engine, Family, IMAGE, Unavailable};
 pub use fake::{FakeEngine, Fleet as FakeFleet, Reply};
 pub use fleet::{Fleet, HOSTILE_CONTENT, HOSTILE_MARKS};
-pub use http::Request;
+pub use http::{Request, get};
 pub use proxy::Proxy;
 pub use pty::{CpuTimes, Pty};
 pub use vole::{Home, Ran, Vole};

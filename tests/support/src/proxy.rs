@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use serde_json::json;
+
+use crate::fake::{self, Reply};
 use crate::http::{Request, Server, read_request};
 
 /// A running proxy.
@@ -24,6 +27,18 @@ impl Proxy {
     ///
     /// When no socket can be made.
     pub fn start(upstream: &Path, denied: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Self {
+        Self::answering(upstream, move |request| {
+            denied(request).then(|| Reply::Json(403, json!({"message": "Forbidden by the proxy"})))
+        })
+    }
+
+    /// Starts a proxy to `upstream` that answers some requests itself, as an engine on a bad day would. What `answer`
+    /// does before it says `None` happens before the request is passed on.
+    ///
+    /// # Panics
+    ///
+    /// When no socket can be made.
+    pub fn answering(upstream: &Path, answer: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("vole-p-")
             .tempdir_in("/tmp")
@@ -31,7 +46,7 @@ impl Proxy {
         let log = Arc::new(Mutex::new(Vec::new()));
         let (upstream, lines): (PathBuf, _) = (upstream.to_owned(), Arc::clone(&log));
         let server = Server::start(dir.path().join("proxy.sock"), move |stream| {
-            serve(stream, &upstream, &denied, &lines);
+            serve(stream, &upstream, &answer, &lines);
         });
         Self { server, log, _dir: dir }
     }
@@ -49,7 +64,7 @@ impl Proxy {
 
 /// One request per connection: the head is sent on with `Connection: close`, so that the next request comes over a new
 /// connection and is looked at too.
-fn serve(stream: UnixStream, upstream: &Path, denied: &dyn Fn(&Request) -> bool, log: &Mutex<Vec<String>>) {
+fn serve(stream: UnixStream, upstream: &Path, answer: &dyn Fn(&Request) -> Option<Reply>, log: &Mutex<Vec<String>>) {
     let Ok(clone) = stream.try_clone() else { return };
     let mut reader = BufReader::new(clone);
     let Some(request) = read_request(&mut reader) else {
@@ -59,14 +74,8 @@ fn serve(stream: UnixStream, upstream: &Path, denied: &dyn Fn(&Request) -> bool,
         .unwrap_or_else(PoisonError::into_inner)
         .push(format!("{} {}?{}", request.method, request.path, request.query));
     let mut client = stream;
-    if denied(&request) {
-        let body = r#"{"message":"Forbidden by the proxy"}"#;
-        let answer = format!(
-            "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        // A client that hung up meanwhile needs no answer.
-        let _sent = client.write_all(answer.as_bytes());
+    if let Some(reply) = answer(&request) {
+        fake::answer(&mut reader, &mut client, reply);
         return;
     }
     let Ok(mut server) = UnixStream::connect(upstream) else {
