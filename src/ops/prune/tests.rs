@@ -388,6 +388,17 @@ fn a_project_without_containers_keeps_its_volumes() {
 }
 
 #[test]
+fn a_volume_of_a_stack_may_be_waited_for_on_another_node() {
+    let stack = Mount {
+        project: Some("shop".to_owned()),
+        ..labelled(named("shop_data"), &[("com.docker.stack.namespace", "shop")])
+    };
+    let row = Case::new().with(stack, Some(contents(1, 1, &[]))).live("shop").row();
+    assert_eq!(row.group, Group::Keep);
+    assert!(row.reason.contains("another node"), "{}", row.reason);
+}
+
+#[test]
 fn a_renamed_project_is_to_be_attached_again() {
     let old = labelled(named("shop_dbdata"), SHOP);
     let new = used(labelled(named("store_dbdata"), STORE), "store-db-1");

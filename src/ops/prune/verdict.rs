@@ -10,6 +10,9 @@ use crate::fingerprint::{ClassFrom, Rules};
 use crate::inventory::is_remote;
 use crate::model::{CLASS_LABEL, Class, Contents, Judged, Mount, MountId, MountKind, Orphan, Size, Worth, bind_device};
 
+/// The label of volumes that `docker stack deploy` made.
+const STACK: &str = "com.docker.stack.namespace";
+
 /// Where a volume stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Verdict {
@@ -308,11 +311,16 @@ impl Weighing {
         let Some(project) = mount.project.as_deref().filter(|_| !mount.project_derived) else {
             return;
         };
+        let light = self.group == Group::Safe;
+        let group = if light { Group::Ask } else { Group::Keep };
+        // `/volumes` is per node: a task that was moved away left its data here and finds it when it comes back.
+        if mount.labels.contains_key(STACK) {
+            let why = format!("swarm stack {project} made it; its task may run on another node and come back");
+            return self.say(group, why);
+        }
         if evidence.now.live_projects.contains(project) {
             return;
         }
-        let light = self.group == Group::Safe;
-        let group = if light { Group::Ask } else { Group::Keep };
         let look = |twin: &Mount| evidence.looked.get(&twin.id);
         match reattach::renamed(mount, looked, &evidence.now, look) {
             Some(renamed) => {
