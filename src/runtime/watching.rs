@@ -38,7 +38,7 @@ fn change(events: Vec<EngineEvent>) -> Change {
         return Change::Other;
     }
     let made = |event| match event {
-        EngineEvent::Volume { name, action } if action == "create" => Some(name),
+        EngineEvent::Volume { name, action, .. } if action == "create" => Some(name),
         _ => None,
     };
     let made: Option<Vec<String>> = events.into_iter().map(made).collect();
