@@ -1,7 +1,7 @@
 //! Where vole keeps files of its own, and how it writes them so that a crash leaves the old file or the new one.
 //! Knows no file's contents.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,11 @@ use crate::model::EngineId;
 /// Where vole keeps what can be had again: `$XDG_CACHE_HOME/vole`, else `~/.cache/vole`.
 pub fn cache_dir(environment: &Environment) -> Option<PathBuf> {
     xdg(environment, "XDG_CACHE_HOME", ".cache")
+}
+
+/// Where vole keeps state that must outlive a run: `$XDG_STATE_HOME/vole`, else `~/.local/state/vole`.
+pub fn state_dir(environment: &Environment) -> Option<PathBuf> {
+    xdg(environment, "XDG_STATE_HOME", ".local/state")
 }
 
 fn xdg(environment: &Environment, variable: &str, fallback: &str) -> Option<PathBuf> {
@@ -36,7 +41,8 @@ pub fn engine_dir(base: &Path, engine: &EngineId) -> PathBuf {
     )
 }
 
-/// Writes a file whole: beside its place first, then renamed over it. Makes its directory (mode 0700).
+/// Writes a file whole, for its owner's eyes (mode 0600): beside its place first, then renamed over it. Makes its
+/// directory (mode 0700).
 ///
 /// # Errors
 ///
@@ -63,13 +69,17 @@ fn make_dir(dir: &Path) -> io::Result<()> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -79,6 +89,8 @@ mod tests {
         replace(&file, b"one").unwrap();
         replace(&file, b"two").unwrap();
         assert_eq!(fs::read(&file).unwrap(), b"two");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&file), mode(&dir.path().join("a"))), (0o600, 0o700));
         assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
         fs::create_dir(dir.path().join("a/b/taken")).unwrap();
         replace(&dir.path().join("a/b/taken"), b"x").unwrap_err();

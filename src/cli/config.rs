@@ -9,7 +9,6 @@ use super::exit::{Exit, UsageError};
 use super::output::Output;
 use crate::config::{self, Config};
 use crate::engine::contexts::Environment;
-use crate::engine::identity;
 use crate::{store, text};
 
 #[derive(Debug, Serialize)]
@@ -41,7 +40,7 @@ pub(super) fn run(globals: &Globals, output: &Output) -> anyhow::Result<Exit> {
     let document = Document {
         config: Place::of(globals.config.clone().or_else(config::usual_place)),
         cache: Place::of(store::cache_dir(&environment)),
-        state: Place::of(identity::state_dir(&environment)),
+        state: Place::of(store::state_dir(&environment)),
         values,
     };
     if output.json {

@@ -28,6 +28,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use exit::Exit;
 
@@ -76,6 +77,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         globals,
         output,
         cancel,
+        beside: TaskTracker::new(),
     };
     let ended = engine_command(&context, command).await;
     listening.abort();
@@ -104,7 +106,7 @@ async fn engine_command(context: &Context, command: Command) -> anyhow::Result<E
     };
     let ended = running.await;
     // No helper outlives its client: the end waits until they are gone.
-    engine.release().await;
+    tokio::join!(engine.release(), context.settle());
     ended
 }
 

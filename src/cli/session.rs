@@ -3,9 +3,13 @@
 use std::ffi::{OsStr, OsString};
 use std::future::Future;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use time::OffsetDateTime;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::args::Globals;
 use super::exit::warn;
@@ -13,8 +17,13 @@ use super::output::Output;
 use super::place::{self, Place};
 use crate::demo::{self, DemoOptions};
 use crate::engine::connect::connect;
+use crate::engine::contexts::Environment;
 use crate::engine::{Engine, EngineError};
 use crate::ops::list::{self, Depth, Inventory};
+use crate::ops::sightings::{Heard, Sightings};
+
+/// How long the end of a command waits for what is written beside it.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// One run of the program.
 #[derive(Debug)]
@@ -22,6 +31,8 @@ pub(super) struct Context {
     pub(super) globals: Globals,
     pub(super) output: Output,
     pub(super) cancel: CancellationToken,
+    /// What is written beside the command's own work; the end gives it a moment.
+    pub(super) beside: TaskTracker,
 }
 
 impl Context {
@@ -54,7 +65,30 @@ impl Context {
         for warning in &inventory.warnings {
             warn(warning);
         }
+        if depth == Depth::Full {
+            self.note(engine, &inventory);
+        }
         Ok(inventory)
+    }
+
+    /// Remembers who uses which volume, beside the command: that never delays or fails it.
+    fn note(&self, engine: &Engine, inventory: &Inventory) {
+        let (engine, inventory) = (engine.id.clone(), inventory.clone());
+        self.beside.spawn_blocking(move || {
+            let now = OffsetDateTime::now_utc();
+            let mut sightings = Sightings::open(&engine, &Environment::of_process());
+            sightings.note(&inventory, &Heard::default(), now);
+            sightings.prune(&inventory, now);
+            // A script on a read-only system should not hear at every list what it did not ask for.
+            sightings.save().ok();
+        });
+    }
+
+    /// Waits a moment for what is written beside the command.
+    pub(super) async fn settle(&self) {
+        self.beside.close();
+        // What is cut off leaves the old file.
+        timeout(PARTING, self.beside.wait()).await.ok();
     }
 
     /// Finds what arguments mean, each on its own. Nothing is made on the engine for a name that it does not know.

@@ -11,6 +11,7 @@ use crate::engine::EngineError;
 use crate::engine::daemon::Masked;
 use crate::model::size::Measured;
 use crate::model::{Attachment, Mount, MountId, MountKind, Orphan, Scan, Size, Source};
+use crate::ops::sightings::Sighting;
 use crate::text;
 
 /// Width of the labels' column.
@@ -25,6 +26,8 @@ pub struct Details {
     pub top: usize,
     /// What images hold beneath the mount.
     pub masked: BTreeMap<MaskedKey, Answer>,
+    /// Who used the volumes last that nothing attaches; `None` until that was looked up.
+    pub last_use: Option<BTreeMap<MountId, Sighting>>,
 }
 
 /// An answer, or that it is awaited.
@@ -97,6 +100,7 @@ pub fn lines(mount: &Mount, size: &Size, details: &Details, now: OffsetDateTime,
     };
     out.text(0, Role::Title, &mount.name);
     facts(&mut out, mount, now);
+    last_use(&mut out, mount, details, now);
     size_lines(&mut out, mount, size, now);
     out.heading(&match mount.attachments.len() {
         0 => "No container refers to it".to_owned(),
@@ -157,6 +161,18 @@ fn facts(out: &mut Writer, mount: &Mount, now: OffsetDateTime) {
         );
     } else if mount.kind.is_volume() {
         out.field("created", Role::Dim, "not said by the engine");
+    }
+}
+
+/// Who used a volume last that no container attaches now. Those that do are listed further down.
+fn last_use(out: &mut Writer, mount: &Mount, details: &Details, now: OffsetDateTime) {
+    let Some(known) = &details.last_use else { return };
+    if !mount.kind.is_volume() || !mount.attachments.is_empty() {
+        return;
+    }
+    match known.get(&mount.id) {
+        Some(sighting) => out.field("last use", Role::Plain, &sighting.words(now)),
+        None => out.field("last use", Role::Dim, "not known"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What happens to the program, as plain data. Knows nothing of who sends it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -12,6 +13,7 @@ use crate::engine::{About, EngineError};
 use crate::model::size::Measured;
 use crate::model::{EngineId, JobId, MountId, Size};
 use crate::ops::list::Inventory;
+use crate::ops::sightings::Sighting;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +69,8 @@ pub enum EngineMsg {
     Inventory(Result<Arc<Inventory>, EngineError>),
     /// Sizes kept from an earlier start.
     Cached(Vec<(MountId, Measured)>),
+    /// Who used the volumes last that nothing attaches, as far as that was seen.
+    LastUse(BTreeMap<MountId, Sighting>),
     /// Sizes of a running measurement.
     Sizes(JobId, Vec<(MountId, Size)>),
     /// Free and total bytes of the file system that holds the volumes.

@@ -242,6 +242,8 @@ impl Changes for DemoDaemon {
             self.tell(EngineEvent::Container {
                 id: id.to_owned(),
                 action: "destroy".to_owned(),
+                name: None,
+                image: None,
             });
         }
         ready(removed).boxed()
@@ -257,6 +259,7 @@ fn volume_event(name: &str, action: &str) -> EngineEvent {
     EngineEvent::Volume {
         name: name.to_owned(),
         action: action.to_owned(),
+        container: None,
     }
 }
 

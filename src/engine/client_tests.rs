@@ -240,6 +240,7 @@ async fn events_leave_out_helpers_and_what_they_mount_and_end_with_an_error() {
     let mounted = EngineEvent::Volume {
         name: "v".to_owned(),
         action: "mount".to_owned(),
+        container: Some("c1".to_owned()),
     };
     assert_eq!(events.len(), 2, "{events:?}");
     assert_eq!(events[0], Ok(mounted));

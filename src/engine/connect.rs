@@ -12,6 +12,7 @@ use super::endpoint::Endpoint;
 use super::error::EngineError;
 use super::rest::RestDaemon;
 use super::{Engine, identity};
+use crate::store;
 
 /// What an operator asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -139,7 +140,7 @@ async fn reach(endpoint: Endpoint, options: &ConnectOptions, environment: &Envir
     let daemon = RestDaemon::new(Client::new(endpoint), options.no_helper).map_err(unreachable)?;
     let (about, stable_id) = daemon.about_and_id().await?;
     daemon.remember(about).await;
-    let state = identity::state_dir(environment);
+    let state = store::state_dir(environment);
     super::helper::sweep_in_background(&daemon);
     let id = identity::engine_id(&text, stable_id, state.as_deref().map(Path::new));
     Ok(Engine::new(id, Arc::new(daemon)))

@@ -284,6 +284,8 @@ pub enum EngineEvent {
         name: String,
         /// The engine's word (`create`, `destroy`, `remove`, `mount`, `unmount`).
         action: String,
+        /// The container that mounts or lets go of it, by its id; Docker alone says so.
+        container: Option<String>,
     },
     /// A container was made, removed, or changed its state.
     Container {
@@ -291,6 +293,10 @@ pub enum EngineEvent {
         id: String,
         /// The engine's word (`create`, `start`, `die`, `destroy`, …).
         action: String,
+        /// Its name, where the engine says it.
+        name: Option<String>,
+        /// The image as the container names it, where the engine says it.
+        image: Option<String>,
     },
 }
 

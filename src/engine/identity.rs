@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::contexts::Environment;
 use crate::model::EngineId;
 
 /// The file with stored ids, within the state directory.
@@ -20,16 +19,6 @@ pub fn random_id() -> io::Result<String> {
     let mut bytes = [0; 8];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Where vole keeps state that must outlive a run: `$XDG_STATE_HOME/vole`, else `~/.local/state/vole`.
-pub fn state_dir(environment: &Environment) -> Option<PathBuf> {
-    let given = environment
-        .get("XDG_STATE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
-    let base = given.or_else(|| environment.get("HOME").map(|home| Path::new(home).join(".local/state")));
-    base.map(|base| base.join("vole"))
 }
 
 /// An engine's identity: its endpoint with its own id, where that is stable, or else with one that vole made up and

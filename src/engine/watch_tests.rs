@@ -78,6 +78,7 @@ fn gone(name: usize) -> Item {
     Ok(EngineEvent::Volume {
         name: name.to_string(),
         action: "destroy".to_owned(),
+        container: None,
     })
 }
 

@@ -9,5 +9,6 @@ mod host_paths;
 pub mod list;
 pub mod prune;
 pub mod search;
+pub mod sightings;
 pub mod size;
 pub mod sizes;

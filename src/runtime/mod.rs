@@ -11,6 +11,7 @@ pub mod mail;
 mod measure;
 pub mod screen;
 mod scroll;
+mod sightings;
 mod start;
 mod tasks;
 mod tty;

@@ -12,11 +12,13 @@ use tokio_util::task::TaskTracker;
 
 use super::files::{Browser, Work};
 use super::mail::Mail;
+use super::sightings::Lookout;
 use super::{Found, Looking, measure, watching};
 use crate::core::effect::EngineEffect;
 use crate::core::jobs::JobEnd;
 use crate::core::msg::{Attempt, Connected, EngineMsg, MaskedKey, Msg, Notice, Space};
 use crate::engine::Engine;
+use crate::engine::contexts::Environment;
 use crate::model::{EngineId, JobId};
 use crate::ops::df;
 use crate::ops::list::{self, Depth, Inventory};
@@ -30,6 +32,7 @@ struct Running {
     browser: Browser,
     /// Ends the pause before the next try to reach it.
     retry: Arc<Notify>,
+    lookout: Lookout,
 }
 
 /// All tasks.
@@ -73,12 +76,16 @@ impl Tasks {
             about,
             demo,
         };
+        let (lookout, gathering) = Lookout::new(Environment::of_process());
+        let mail = Mail::new(engine.id.clone(), self.to.clone());
+        self.watch_over(gathering.run(engine.id.clone(), mail, self.end.clone()));
         self.engines.insert(
             engine.id.clone(),
             Running {
                 engine,
                 browser: Browser::default(),
                 retry: Arc::new(Notify::new()),
+                lookout,
             },
         );
         connected
@@ -94,24 +101,17 @@ impl Tasks {
     /// Starts an effect of one engine.
     pub(super) fn execute(&mut self, id: EngineId, effect: EngineEffect) {
         let mail = Mail::new(id.clone(), self.to.clone());
-        let Some(engine) = self.engines.get(&id).map(|running| running.engine.clone()) else {
+        let Some(running) = self.engines.get(&id) else {
             return;
         };
+        let (engine, lookout) = (running.engine.clone(), running.lookout.clone());
         match effect {
-            EngineEffect::Load(depth) => self.spawn(load(engine, depth, mail)),
+            EngineEffect::Load(depth) => self.spawn(load(engine, depth, lookout, mail)),
             EngineEffect::Watch => {
-                let retry = self
-                    .engines
-                    .get(&id)
-                    .map(|running| Arc::clone(&running.retry))
-                    .unwrap_or_default();
-                self.spawn(watching::watch(engine, retry, mail));
+                let retry = Arc::clone(&running.retry);
+                self.spawn(watching::watch(engine, retry, lookout, mail));
             }
-            EngineEffect::Retry => {
-                if let Some(running) = self.engines.get(&id) {
-                    running.retry.notify_one();
-                }
-            }
+            EngineEffect::Retry => running.retry.notify_one(),
             EngineEffect::ReadSizes(inventory) => self.spawn(measure::read_sizes(engine, inventory, mail)),
             EngineEffect::WriteSizes(inventory, sizes) => {
                 self.spawn(measure::write_sizes(engine, inventory, sizes, mail));
@@ -151,10 +151,14 @@ impl Tasks {
 
     /// Starts a task that ends with the program.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let (to, end) = (self.to.clone(), self.end.clone());
-        let handle = self
-            .tracker
-            .spawn(async move { end.run_until_cancelled(task).await.unwrap_or(()) });
+        let end = self.end.clone();
+        self.watch_over(async move { end.run_until_cancelled(task).await.unwrap_or(()) });
+    }
+
+    /// Starts a task that hears the end by itself, to clean up; a panic is told as a fault.
+    fn watch_over(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let to = self.to.clone();
+        let handle = self.tracker.spawn(task);
         self.tracker.spawn(async move {
             if let Err(error) = handle.await
                 && error.is_panic()
@@ -202,8 +206,11 @@ fn panic_text(error: tokio::task::JoinError) -> String {
     format!("a fault in vole itself: {text}; please report it")
 }
 
-async fn load(engine: Engine, depth: Depth, mail: Mail) {
+async fn load(engine: Engine, depth: Depth, lookout: Lookout, mail: Mail) {
     let result = list::load(&engine, depth).await.map(Arc::new);
+    if let (Depth::Full, Ok(inventory)) = (depth, &result) {
+        lookout.list(inventory);
+    }
     mail.engine(EngineMsg::Inventory(result)).await;
 }
 

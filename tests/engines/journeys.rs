@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use vole_test_support::{Home, PATIENCE, Pty};
+use vole_test_support::{Family, Home, IMAGE, PATIENCE, Pty};
 
 use crate::world::{World, on_engines, vole};
 
 on_engines! {
     from_the_list_into_a_file_and_back
     what_happens_on_the_engine_shows_by_itself
+    who_used_a_volume_last_is_told_when_its_container_is_gone
     a_storm_of_resizes_is_survived
     a_signal_restores_the_terminal
 }
@@ -63,6 +64,43 @@ fn what_happens_on_the_engine_shows_by_itself(world: &mut World) {
     world.engine.run(["volume", "rm", "appears_now"]);
     pty.wait_gone("appears_now", PATIENCE);
     quit(pty);
+}
+
+fn who_used_a_volume_last_is_told_when_its_container_is_gone(world: &mut World) {
+    let (home, engine) = (Home::new(), &world.engine);
+    let run = |how: &[&str], volume: &str, program: &[&str]| {
+        let mount = format!("{volume}:/d");
+        let common = ["run", "--network", "none", "-v", &mount];
+        engine.run([&common, how, &[IMAGE], program].concat());
+    };
+    // Seen by a list of another process.
+    run(&["-d", "--name", "guest"], "sighted_listed", &["sleep", "1000000"]);
+    assert_eq!(world.vole().run_in(&home, &["ls"]).code(), 0);
+    engine.run(["rm", "-f", "guest"]);
+    engine.run(["volume", "create", "sighted_heard"]);
+    let mut pty = start(world, &home, 120, 40);
+    pty.keys("/sighted_listed<enter>i");
+    pty.wait_for("last use   used by guest (", PATIENCE);
+    pty.keys("/<ctrl-u>sighted_heard<enter>");
+    pty.wait_for("last use   not known", PATIENCE);
+    match engine.family() {
+        // Come and gone between two lists.
+        Family::Docker => run(&["--rm", "--name", "visitor"], "sighted_heard", &["true"]),
+        // Podman's events do not say whose a volume is: the container has to be there when they are heard.
+        Family::Podman => {
+            run(&["--name", "visitor"], "sighted_heard", &["true"]);
+            pty.wait_for("visitor", PATIENCE);
+            engine.run(["rm", "visitor"]);
+        }
+    }
+    pty.wait_for("last use   used by visitor (", PATIENCE);
+    quit(pty);
+    // Written at the end at the latest.
+    let mut pty = start(world, &home, 120, 40);
+    pty.keys("/sighted_heard<enter>i");
+    pty.wait_for("last use   used by visitor (", PATIENCE);
+    quit(pty);
+    engine.run(["volume", "rm", "sighted_listed", "sighted_heard"]);
 }
 
 fn a_storm_of_resizes_is_survived(world: &mut World) {

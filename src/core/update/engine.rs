@@ -36,6 +36,13 @@ pub(super) fn update(state: &mut State, id: &EngineId, msg: EngineMsg, effects: 
             engine.mounts.set_cached(sizes, now);
             measure_news(state, id, effects);
         }
+        EngineMsg::LastUse(known) => {
+            let known = Some(known);
+            if engine.details.last_use == known {
+                return false;
+            }
+            engine.details.last_use = known;
+        }
         EngineMsg::Sizes(job, sizes) => {
             if engine.measuring != Some(job) {
                 return false;

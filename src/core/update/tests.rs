@@ -57,6 +57,37 @@ fn connecting_lists_rows_first_then_everything_then_measures_what_is_not_known()
     );
 }
 
+#[test]
+fn the_details_tell_who_used_last_what_nothing_attaches_and_say_when_nobody_knows() {
+    let mut state = listing(vec![volume("a"), volume("b")]);
+    let line = |state: &State| {
+        let engine = state.engine().unwrap();
+        let (mount, size) = engine.mounts.current().unwrap();
+        let lines = crate::core::details::lines(mount, size, &engine.details, state.now, 80);
+        let text = lines
+            .into_iter()
+            .map(|line| line.into_iter().map(|(_, text)| text).collect::<String>());
+        text.filter(|line| line.starts_with("last use")).collect::<Vec<_>>()
+    };
+    assert_eq!(line(&state), Vec::<String>::new(), "not looked up yet");
+    let used: crate::ops::sightings::Use = serde_json::from_value(serde_json::json!({
+        "container_id": "1", "container": "shop\u{1b}[2J", "at": "2026-01-12T12:00:00Z",
+    }))
+    .unwrap();
+    let sighting = crate::ops::sightings::Sighting {
+        used: Some(used),
+        attached: None,
+    };
+    let known: std::collections::BTreeMap<_, _> = [(MountId::new("volume:b"), sighting)].into();
+    tell(&mut state, EngineMsg::LastUse(known.clone()));
+    assert_eq!(line(&state), ["last use   not known"]);
+    keys(&mut state, "j");
+    assert_eq!(line(&state), ["last use   used by shop\\e[2J 3d ago"]);
+    state.changed = false;
+    tell(&mut state, EngineMsg::LastUse(known));
+    assert!(!state.changed, "no frame for what is known already");
+}
+
 /// A list that cannot be complete (a proxy refuses containers) must not be asked for without end.
 #[test]
 fn an_incomplete_list_is_not_asked_again_by_itself() {

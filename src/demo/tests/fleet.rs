@@ -149,6 +149,7 @@ async fn the_demo_tells_no_event_of_itself() {
     let event = EngineEvent::Volume {
         name: "new".to_owned(),
         action: "create".to_owned(),
+        container: None,
     };
     daemon.tell(event.clone());
     assert_eq!(events.next().await, Some(Ok(event)));

@@ -1,5 +1,7 @@
 //! Reads one line of `/events`, and which container a volume's event is about.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::{Text, TextMap, document};
@@ -57,7 +59,12 @@ pub fn event(line: &[u8]) -> Result<Noticed, EngineError> {
         "container" if attributes.contains_key(labels::HELPER) => Ok(Noticed::Helper(id)),
         "container" if changes_a_list(&action) => Ok(Noticed::Change {
             container: Some(id.clone()),
-            event: EngineEvent::Container { id, action },
+            event: EngineEvent::Container {
+                id,
+                action,
+                name: said(&attributes, "name"),
+                image: said(&attributes, "image"),
+            },
         }),
         "volume" => {
             // Podman leaves the id empty and names the volume in an attribute.
@@ -67,14 +74,23 @@ pub fn event(line: &[u8]) -> Result<Noticed, EngineError> {
                 Some(id)
             };
             let Some(name) = name else { return Ok(Noticed::Nothing) };
-            let container = attributes.get("container").cloned();
+            let container = said(&attributes, "container");
             Ok(Noticed::Change {
-                event: EngineEvent::Volume { name, action },
-                container,
+                container: container.clone(),
+                event: EngineEvent::Volume {
+                    name,
+                    action,
+                    container,
+                },
             })
         }
         _ => Ok(Noticed::Nothing),
     }
+}
+
+/// What an attribute says; podman writes those that say nothing as empty ones.
+fn said(attributes: &BTreeMap<String, String>, key: &str) -> Option<String> {
+    attributes.get(key).filter(|value| !value.is_empty()).cloned()
 }
 
 /// Whether a container's event changes its row or its mounts; health checks and execs come every few seconds.
@@ -121,7 +137,8 @@ mod tests {
             read,
             EngineEvent::Volume {
                 name: "zz".to_owned(),
-                action: "mount".to_owned()
+                action: "mount".to_owned(),
+                container: Some("a5f4".to_owned()),
             }
         );
         assert_eq!(container.as_deref(), Some("a5f4"));
@@ -132,7 +149,9 @@ mod tests {
             read,
             EngineEvent::Container {
                 id: "a5".to_owned(),
-                action: "die".to_owned()
+                action: "die".to_owned(),
+                name: None,
+                image: None,
             }
         );
     }
@@ -146,10 +165,34 @@ mod tests {
             read,
             EngineEvent::Volume {
                 name: "va".to_owned(),
-                action: "create".to_owned()
+                action: "create".to_owned(),
+                container: None,
             }
         );
         assert_eq!(container, None);
+    }
+
+    /// The labels of a container stand among the attributes, so any of them may be anything.
+    #[test]
+    fn containers_tell_their_name_and_image() {
+        let told = |json: &str| match change(json) {
+            (EngineEvent::Container { id, name, image, .. }, Some(container)) => {
+                assert_eq!(id, container);
+                (name, image)
+            }
+            other => panic!("{other:?}"),
+        };
+        let docker = r#"{"status":"start","id":"a5","from":"postgres:15","Type":"container","Action":"start","Actor":{"ID":"a5","Attributes":{"com.docker.compose.service":"db","image":"postgres:15","name":"shop-db-1"}},"scope":"local","time":1700000000,"timeNano":1700000000000000000}"#;
+        let podman = r#"{"status":"died","id":"3e","from":"localhost/bb:1","Type":"container","Action":"died","Actor":{"ID":"3e","Attributes":{"containerExitCode":"0","image":"localhost/bb:1","name":"run1","podId":""}},"scope":"local"}"#;
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(told(docker), (some("shop-db-1"), some("postgres:15")));
+        assert_eq!(told(podman), (some("run1"), some("localhost/bb:1")));
+        let odd = r#"{"Type":"container","Action":"create","Actor":{"ID":"x","Attributes":{"name":7,"image":null}}}"#;
+        assert_eq!(told(odd), (some("7"), None));
+        let none = r#"{"Type":"container","Action":"create","Actor":{"ID":"x","Attributes":null}}"#;
+        assert_eq!(told(none), (None, None));
+        let hostile = r#"{"Type":"container","Action":"start","Actor":{"ID":"x","Attributes":{"name":"\u001b[2J\n","image":"\u202egpj"}}}"#;
+        assert_eq!(told(hostile), (some("\u{1b}[2J\n"), some("\u{202e}gpj")));
     }
 
     #[test]
