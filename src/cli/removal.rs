@@ -399,7 +399,7 @@ fn section(lines: &mut Vec<String>, title: &str, rows: &[&Row], output: &Output)
             row.fingerprint
                 .as_deref()
                 .map_or_else(|| "?".to_owned(), text::printable_str),
-            text::printable_str(&row.reason),
+            why(row),
         ]);
     }
     let mut printed = table.lines(None, output.ellipsis()).into_iter();
@@ -407,7 +407,7 @@ fn section(lines: &mut Vec<String>, title: &str, rows: &[&Row], output: &Output)
     for (row, line) in rows.iter().zip(printed) {
         lines.push(line);
         let Some(columns) = terminal else { continue };
-        let reason = text::wrap(&text::printable_str(&row.reason), columns.saturating_sub(6).max(20));
+        let reason = text::wrap(&why(row), columns.saturating_sub(6).max(20));
         lines.extend(reason.into_iter().map(|part| format!("      {part}")));
     }
     let hints: BTreeMap<&str, &str> = rows
@@ -421,6 +421,12 @@ fn section(lines: &mut Vec<String>, title: &str, rows: &[&Row], output: &Output)
         ));
         lines.push(format!("    {}", text::printable_str(hint)));
     }
+}
+
+/// The reason, and who used it last where that is known.
+fn why(row: &Row) -> String {
+    let last_use = row.last_use.iter().map(|used| format!("; {used}"));
+    text::printable_str(&std::iter::once(row.reason.clone()).chain(last_use).collect::<String>())
 }
 
 impl<'a> RemovalInfo<'a> {

@@ -10,10 +10,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{Identity, Scope, Stopped, reattach, verdict};
+use crate::engine::contexts::Environment;
 use crate::engine::daemon::ContainerRow;
 use crate::engine::{Engine, EngineError};
 use crate::model::{ContainerState, Mount, MountId, MountKind, Size, VolumeName};
 use crate::ops::list::{Depth, Inventory, Lists};
+use crate::ops::sightings::Sightings;
 use crate::ops::size::{self, SizeNews, Subject};
 
 /// Batches of sizes that may wait.
@@ -105,6 +107,7 @@ async fn gathered(
     let last = list(engine, scope).await?;
     let dangling = engine.daemon.dangling().await?;
     identify(&last.inventory, &mut looked).await;
+    let last_use = last_use(engine, &last.inventory, now).await;
     Ok(Evidence {
         at: now,
         before: first.inventory,
@@ -112,7 +115,7 @@ async fn gathered(
         short: last.short.or(first.short),
         looked,
         stopped: last.stopped,
-        last_use: BTreeMap::new(),
+        last_use,
         now: last.inventory,
     })
 }
@@ -285,6 +288,20 @@ async fn identify(inventory: &Inventory, looked: &mut BTreeMap<MountId, Looked>)
             one.identity = identity;
         }
     }
+}
+
+/// Who used each volume that nothing refers to now, as far as earlier lists and events tell.
+async fn last_use(engine: &Engine, inventory: &Inventory, now: OffsetDateTime) -> BTreeMap<MountId, String> {
+    let candidates = inventory.mounts.iter().filter(|mount| verdict::is_candidate(mount));
+    let candidates: Vec<Arc<Mount>> = candidates.cloned().collect();
+    let id = engine.id.clone();
+    let reading = tokio::task::spawn_blocking(move || {
+        let seen = Sightings::open(&id, &Environment::of_process());
+        let words = |mount: &Arc<Mount>| Some((mount.id.clone(), seen.last(mount)?.words(now)));
+        candidates.iter().filter_map(words).collect()
+    });
+    // It is told to the operator and decides nothing.
+    reading.await.unwrap_or_default()
 }
 
 /// Looks at a volume's directory on this host. Not for volumes whose mount may hang or is elsewhere.
