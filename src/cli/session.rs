@@ -8,9 +8,10 @@ use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
 use super::args::Globals;
-use super::exit::warn;
+use super::exit::{UsageError, warn};
 use super::output::Output;
 use super::place::{self, Place};
+use crate::config::Config;
 use crate::demo::{self, DemoOptions};
 use crate::engine::connect::connect;
 use crate::engine::{Engine, EngineError};
@@ -25,13 +26,16 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Connects to the engine that is meant.
+    /// Connects to the engine that is meant, with the rules of the operator's configuration.
     pub(super) async fn connect(&self) -> anyhow::Result<Engine> {
+        let config = Config::load(self.globals.config.as_deref()).map_err(|error| UsageError(error.to_string()))?;
+        let rules = config.rules();
         if self.globals.demo {
-            return Ok(demo::engine(DemoOptions::from_env(demo::now())));
+            return Ok(demo::engine(DemoOptions::from_env(demo::now())).with_rules(rules));
         }
         let options = self.globals.connect_options();
-        self.until_cancelled(async { Ok(connect(&options).await?) }).await
+        let engine = self.until_cancelled(async { Ok(connect(&options).await?) }).await?;
+        Ok(engine.with_rules(rules))
     }
 
     /// Waits for something unless a signal comes first.

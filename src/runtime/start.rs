@@ -14,6 +14,7 @@ use crate::core::msg::Attempt;
 use crate::core::state::Settings;
 use crate::demo::{self, DemoOptions};
 use crate::engine::connect::{self, ConnectError, ConnectOptions};
+use crate::fingerprint::Rules;
 use crate::ui::{Colours, Theme};
 
 /// What the command line says to the TUI.
@@ -45,15 +46,16 @@ pub async fn run(options: Options) -> anyhow::Result<Ended> {
     );
     let tty = Tty::set_up().context("cannot set up the terminal")?;
     let terminal = Terminal::new(Screen::new(io::stdout(), SizeFrom::Terminal)).context("cannot draw")?;
-    let chosen = chosen(&options);
-    let world = world(&options);
+    let rules = options.config.rules();
+    let chosen = chosen(&options, &rules);
+    let world = world(&options, &rules);
     let ended = Loop::new(terminal, world, chosen, Some(tty))?
         .run(EventStream::new())
         .await;
     ended.context("the terminal failed")
 }
 
-fn chosen(options: &Options) -> Chosen {
+fn chosen(options: &Options, rules: &Arc<Rules>) -> Chosen {
     let config = &options.config;
     let bare = options.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colours = if bare { Colours::Mono } else { config.theme };
@@ -62,6 +64,7 @@ fn chosen(options: &Options) -> Chosen {
         settings: Settings {
             read_only: options.read_only,
             order: config.order(),
+            rules: Arc::clone(rules),
         },
         keymap: config.keymap(),
         theme: Theme::new(colours, ascii),
@@ -81,11 +84,19 @@ fn utf8_locale() -> bool {
         })
 }
 
-fn world(options: &Options) -> World {
+fn world(options: &Options, rules: &Arc<Rules>) -> World {
     let (demo, connect) = (options.demo, options.connect.clone());
+    let (rules, demos) = (Arc::clone(rules), Arc::clone(rules));
     World {
-        connect: Box::new(move || if demo { start_demo() } else { look(connect.clone()) }),
-        demo: Box::new(start_demo),
+        connect: Box::new(move || {
+            let rules = Arc::clone(&rules);
+            if demo {
+                start_demo(rules)
+            } else {
+                look(connect.clone(), rules)
+            }
+        }),
+        demo: Box::new(move || start_demo(Arc::clone(&demos))),
         now: Box::new(if options.demo {
             demo::now
         } else {
@@ -94,7 +105,7 @@ fn world(options: &Options) -> World {
     }
 }
 
-fn look(options: ConnectOptions) -> Looking {
+fn look(options: ConnectOptions, rules: Arc<Rules>) -> Looking {
     Box::pin(async move {
         let engine = connect::connect(&options).await.map_err(|error| match error {
             ConnectError::NotConnected(none) => none.tried.into_iter().map(Attempt::from).collect(),
@@ -110,7 +121,7 @@ fn look(options: ConnectOptions) -> Looking {
             .await
             .map_err(|error| vec![attempt(&engine.daemon.endpoint(), &error)])?;
         Ok(Found {
-            engine,
+            engine: engine.with_rules(rules),
             about: Arc::new(about),
             demo: false,
         })
@@ -127,9 +138,9 @@ impl From<connect::Tried> for Attempt {
     }
 }
 
-fn start_demo() -> Looking {
-    Box::pin(async {
-        let engine = demo::engine(DemoOptions::from_env(demo::now()));
+fn start_demo(rules: Arc<Rules>) -> Looking {
+    Box::pin(async move {
+        let engine = demo::engine(DemoOptions::from_env(demo::now())).with_rules(rules);
         let about = engine
             .daemon
             .about()
