@@ -315,3 +315,23 @@ fn a_key_with_alt_that_has_a_meaning_keeps_it() {
     keys(&mut state, "alt-h");
     assert_eq!(state.dialog, Some(Dialog::Help { top: 0 }));
 }
+
+#[test]
+fn classes_are_gone_through_by_one_key_and_escape_shows_all_again() {
+    let mut state = listing(vec![volume("a"), volume("b")]);
+    keys(&mut state, "C");
+    assert_eq!(
+        state.engine().unwrap().mounts.counts(),
+        (0, 2),
+        "nothing is known to be critical"
+    );
+    keys(&mut state, "C C C");
+    assert_eq!(
+        state.engine().unwrap().mounts.counts(),
+        (2, 2),
+        "nobody has looked into either"
+    );
+    keys(&mut state, "C C esc");
+    assert!(!state.engine().unwrap().mounts.quick().any());
+    assert_eq!(state.engine().unwrap().mounts.counts(), (2, 2));
+}
