@@ -1,12 +1,15 @@
-//! The configuration file: colours, order, keys. Reads and checks it; knows no screen that uses it.
+//! The configuration file: colours, order, keys, fingerprints, classes. Reads and checks it; knows no screen that uses it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::core::keymap::{Keymap, KeymapError};
 use crate::core::mounts::{Column, Order};
+use crate::fingerprint::{BadRow, Row, Rules};
+use crate::model::Class;
 use crate::ui::Colours;
 
 /// What the configuration file may say. Everything has a default.
@@ -23,6 +26,11 @@ pub struct Config {
     pub group: Option<bool>,
     /// Keys by action id, as `vole keys` lists them.
     pub keys: BTreeMap<String, Vec<String>>,
+    /// Classes of volumes by patterns of their names.
+    pub class: BTreeMap<String, Class>,
+    /// Rows for the table of fingerprints, as `assets/fingerprints.toml` has them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fingerprint: Vec<Row>,
 }
 
 /// Why a configuration cannot be used.
@@ -52,6 +60,14 @@ pub enum ConfigError {
         /// Why.
         error: KeymapError,
     },
+    /// One of its fingerprints makes no sense.
+    #[error("the configuration {} cannot be used: {error}", path.display())]
+    Fingerprint {
+        /// The file.
+        path: PathBuf,
+        /// Which, and why.
+        error: BadRow,
+    },
 }
 
 impl Config {
@@ -59,7 +75,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, parsed, or whose keys contradict each other.
+    /// A file that cannot be read, parsed, whose keys contradict each other, or whose fingerprints make no sense.
     pub fn load(asked: Option<&Path>) -> Result<Self, ConfigError> {
         let Some(path) = asked.map(Path::to_owned).or_else(usual_place) else {
             return Ok(Self::default());
@@ -88,7 +104,17 @@ impl Config {
             path: path.to_owned(),
             error,
         })?;
+        Rules::new(&config.fingerprint, &config.class).map_err(|error| ConfigError::Fingerprint {
+            path: path.to_owned(),
+            error,
+        })?;
         Ok(config)
+    }
+
+    /// What contents look like and what that says of their class.
+    pub fn rules(&self) -> Arc<Rules> {
+        // Checked when it was read.
+        Arc::new(Rules::new(&self.fingerprint, &self.class).unwrap_or_default())
     }
 
     /// The keys.
@@ -123,6 +149,8 @@ pub fn usual_place() -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fingerprint::ClassFrom;
+    use crate::model::Mount;
 
     fn parse(text: &str) -> Result<Config, String> {
         Config::parse(text, Path::new("c.toml")).map_err(|error| error.to_string())
@@ -147,6 +175,15 @@ mod tests {
     }
 
     #[test]
+    fn the_example_in_the_readme_is_right() {
+        let readme = include_str!("../README.md");
+        let start = readme.find("```toml\n").unwrap() + "```toml\n".len();
+        let example = &readme[start..start + readme[start..].find("```").unwrap()];
+        let config = parse(example).unwrap();
+        assert_eq!((config.class.len(), config.fingerprint.len()), (2, 2));
+    }
+
+    #[test]
     fn mistakes_are_told_with_their_line() {
         assert!(parse("theme = 'mono'\ncolor = 1\n").unwrap_err().contains("line 2"));
         assert!(parse("theme = 'pink'").unwrap_err().contains("line 1"));
@@ -156,6 +193,29 @@ mod tests {
                 .contains("s means both quit and sort")
         );
         assert!(parse("[keys]\nfly = ['x']").unwrap_err().contains("fly"));
+    }
+
+    #[test]
+    fn classes_and_fingerprints_become_rules() {
+        let text =
+            "[class]\n'ci-*' = 'temporary'\n[[fingerprint]]\nkind = 'renders'\nworth = 'low'\nany = [['.render']]\n";
+        let config = parse(text).unwrap();
+        let class = config.rules().class(&Mount::sample("ci-7"), None);
+        assert_eq!(class, Some((Class::Temporary, ClassFrom::Config)));
+        assert!(config.rules().signs().iter().any(|sign| sign.path == [b".render"]));
+        let written = toml::to_string(&config).unwrap();
+        assert_eq!(parse(&written), Ok(config), "what is printed can be read again");
+        assert!(parse("[class]\n'ci-*' = 'worthless'").unwrap_err().contains("line 2"));
+        let wrong = parse(&format!(
+            "{text}[[fingerprint]]\nkind = 'x'\nworth = 'low'\nany = [['/etc']]"
+        ))
+        .unwrap_err();
+        assert!(wrong.contains("fingerprint 2") && wrong.contains("/etc"), "{wrong}");
+        assert!(
+            parse("[[fingerprint]]\nkind = 'x'\nworth = 'much'")
+                .unwrap_err()
+                .contains("line 3")
+        );
     }
 
     #[test]

@@ -81,9 +81,11 @@ fn ls_lists_every_mount_with_every_field() {
     for mount in mounts {
         let wanted = [
             "attachments",
+            "class",
             "created",
             "driver",
             "files",
+            "fingerprint",
             "id",
             "kind",
             "labels",
@@ -112,6 +114,42 @@ fn ls_lists_every_mount_with_every_field() {
     let named = |name: &str| mounts.iter().find(|mount| mount["name"] == name).unwrap().clone();
     insta::assert_snapshot!("ls_volume", pretty(named("shop_uploads")));
     insta::assert_snapshot!("ls_alive_by_path", pretty(named("backups")));
+}
+
+#[test]
+fn ls_with_sizes_says_what_contents_look_like_and_what_class_they_are() {
+    let list = json(3, &["ls", "--sizes"]);
+    let mounts = list["mounts"].as_array().unwrap();
+    let said = |name: &str| {
+        let mount = mounts.iter().find(|mount| mount["name"] == name).unwrap();
+        (mount["fingerprint"].clone(), mount["class"].clone())
+    };
+    for (name, fingerprint, class) in [
+        ("shop_dbdata", "PostgreSQL 16", Some("critical")),
+        ("monitoring_prometheus", "Prometheus", Some("important")),
+        ("ci_cargo", "build cache", Some("temporary")),
+        ("test-data", "empty", Some("temporary")),
+        ("shop_old_uploads", "unknown", None),
+    ] {
+        assert_eq!(said(name), (fingerprint.into(), class.into()), "{name}");
+    }
+    assert_eq!(said("legacy_export"), (Value::Null, Value::Null), "nobody could look");
+
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("own.toml");
+    fs::write(&file, "[class]\n\"shop_*\" = \"temporary\"\n").unwrap();
+    let asked = ["--config", file.to_str().unwrap(), "--demo", "ls", "--json"];
+    let list: Value = serde_json::from_slice(&vole_in(home.path(), &asked).stdout).unwrap();
+    let mounts = list["mounts"].as_array().unwrap();
+    let uploads = mounts.iter().find(|mount| mount["name"] == "shop_uploads").unwrap();
+    assert_eq!(
+        (&uploads["class"], &uploads["fingerprint"]),
+        (&"temporary".into(), &Value::Null)
+    );
+    fs::write(&file, "[class]\n\"shop_*\" = \"worthless\"\n").unwrap();
+    let output = vole_in(home.path(), &asked);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && stderr.contains("line 2"), "{stderr}");
 }
 
 #[test]

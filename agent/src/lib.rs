@@ -8,3 +8,4 @@ pub mod fs;
 mod outlet;
 pub mod proto;
 pub mod serve;
+pub mod signs;

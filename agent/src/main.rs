@@ -8,6 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use vole_agent::fs::Roots;
 use vole_agent::proto::{Place, UsageItem, VERSION};
 use vole_agent::serve::{Halt, serve};
+use vole_agent::signs::Signs;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).peekable();
@@ -64,7 +65,7 @@ fn usage(mut paths: Vec<std::ffi::OsString>) -> ExitCode {
         .map(|(root, _)| Place { root, path: Vec::new() })
         .collect();
     let mut out = io::stdout().lock();
-    let measured = Roots::open(&paths).measure(&places, 0, threads, |items| {
+    let measured = Roots::open(&paths).measure(&places, 0, threads, &Signs::new(Vec::new()), |items| {
         for item in items {
             let written = match item {
                 UsageItem::Complete {
@@ -72,6 +73,7 @@ fn usage(mut paths: Vec<std::ffi::OsString>) -> ExitCode {
                     totals,
                     other_fs,
                     faults,
+                    ..
                 } => writeln!(
                     out,
                     "{place} bytes {} apparent {} files {} dirs {} errors {} other_fs {other_fs} faults {}",

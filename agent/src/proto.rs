@@ -8,12 +8,16 @@
 //! of [`Reply::Done`], [`Reply::Failed`] and [`Reply::Cancelled`], which needs no credit. Its id is free then;
 //! credit and cancels that come late for it are ignored.
 
+mod sign;
+
 use serde::{Deserialize, Serialize};
+
+pub use sign::{Cover, Marker, Seen, Sign};
 
 /// The first bytes that an agent writes, so that a client never takes an error text for frames.
 pub const MAGIC: [u8; 4] = *b"VOLE";
 /// The protocol's version, sent as a little-endian `u16` behind [`MAGIC`].
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// The largest body of a frame, in bytes; a larger one ends the connection with an error.
 pub const MAX_FRAME: usize = 1 << 20;
 /// Reply frames of one request that may be on their way before the client returns credit.
@@ -142,6 +146,8 @@ pub enum Request {
         depth: u32,
         /// Worker threads; 0 lets the agent choose.
         threads: u32,
+        /// What to look out for on the way, in places that are whole roots.
+        signs: Vec<Sign>,
     },
     /// Entries whose base name matches, as [`Reply::Found`].
     Find {
@@ -358,6 +364,10 @@ pub enum UsageItem {
         other_fs: u64,
         /// The first few paths that could not be read.
         faults: Vec<Fault>,
+        /// Signs that were seen, the first few of each.
+        seen: Vec<Seen>,
+        /// Entries that are no directories and lie in no covering one. Zero when nothing was looked for.
+        stray: u64,
     },
     /// A place could not be measured at all.
     Failed {

@@ -117,7 +117,7 @@ pub struct Ls {
     /// Only this kind.
     #[arg(long, value_name = "KIND")]
     pub kind: Option<KindFilter>,
-    /// Measures sizes too.
+    /// Measures sizes too, and says what the contents look like.
     #[arg(long)]
     pub sizes: bool,
 }

@@ -7,8 +7,9 @@ use time::OffsetDateTime;
 
 use crate::core::figures;
 use crate::engine::About;
+use crate::fingerprint::Rules;
 use crate::model::size::{Measured, TotalsRow};
-use crate::model::{Attachment, Labels, Mount, MountKind, Source};
+use crate::model::{Attachment, Contents, Labels, Mount, MountKind, Source};
 use crate::ops::prune::{Row, Stopped};
 
 /// Bytes as text for people, and in full where text loses something.
@@ -92,13 +93,16 @@ pub(super) struct MountInfo<'a> {
     created: Option<OffsetDateTime>,
     size_bytes: Option<u64>,
     files: Option<u64>,
+    fingerprint: Option<String>,
+    class: Option<&'static str>,
     orphan: Option<bool>,
     reason: &'a str,
     attachments: Vec<AttachmentInfo<'a>>,
 }
 
 impl<'a> MountInfo<'a> {
-    pub(super) fn new(mount: &'a Mount, size: Option<&Measured>) -> Self {
+    pub(super) fn new(mount: &'a Mount, size: Option<&Measured>, rules: &Rules) -> Self {
+        let contents = size.and_then(|size| size.contents.as_ref());
         Self {
             id: mount.id.as_str(),
             kind: mount.kind,
@@ -111,6 +115,8 @@ impl<'a> MountInfo<'a> {
             created: mount.created,
             size_bytes: size.map(|size| size.totals.bytes),
             files: size.and_then(|size| size.totals.files),
+            fingerprint: contents.map(Contents::words),
+            class: rules.class(mount, contents).map(|(class, _)| class.word()),
             orphan: mount.orphan.as_option(),
             reason: &mount.reason,
             attachments: mount.attachments.iter().map(AttachmentInfo::new).collect(),

@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Ls) -> any
     if context.output.json {
         let rows = mounts
             .iter()
-            .map(|mount| MountInfo::new(mount, measured(sizes.get(&mount.id))))
+            .map(|mount| MountInfo::new(mount, measured(sizes.get(&mount.id)), &engine.rules))
             .collect();
         context.output.document(&List {
             engine: EngineInfo::new(&inventory.about),
@@ -64,7 +64,11 @@ fn measured(size: Option<&Size>) -> Option<&crate::model::size::Measured> {
 fn print(mounts: &[Arc<Mount>], sizes: Option<&HashMap<MountId, Size>>, output: &Output) -> anyhow::Result<()> {
     let mut columns = vec![("KIND", Align::Left), ("NAME", Align::Left)];
     if sizes.is_some() {
-        columns.extend([("SIZE", Align::Right), ("FILES", Align::Right)]);
+        columns.extend([
+            ("SIZE", Align::Right),
+            ("FILES", Align::Right),
+            ("LOOKS LIKE", Align::Left),
+        ]);
     }
     columns.extend([("PROJECT", Align::Left), ("STATE", Align::Left), ("WHY", Align::Left)]);
     let mut table = Table::new(&columns);
@@ -87,7 +91,7 @@ fn print(mounts: &[Arc<Mount>], sizes: Option<&HashMap<MountId, Size>>, output: 
     Ok(())
 }
 
-fn size_cells(size: Option<&Size>) -> [String; 2] {
+fn size_cells(size: Option<&Size>) -> [String; 3] {
     match size {
         Some(Size::Measured(measured)) => {
             let more = if measured.totals.errors > 0 { ">" } else { "" };
@@ -95,10 +99,14 @@ fn size_cells(size: Option<&Size>) -> [String; 2] {
                 .totals
                 .files
                 .map_or_else(|| "?".to_owned(), |files| files.to_string());
-            [format!("{more}{}", figures::bytes(measured.totals.bytes)), files]
+            let looks = measured
+                .contents
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |contents| text::printable_str(&contents.words()));
+            [format!("{more}{}", figures::bytes(measured.totals.bytes)), files, looks]
         }
-        Some(Size::Failed(_)) => ["failed".to_owned(), "?".to_owned()],
-        _ => ["?".to_owned(), "?".to_owned()],
+        Some(Size::Failed(_)) => ["failed".to_owned(), "?".to_owned(), "-".to_owned()],
+        _ => ["?".to_owned(), "?".to_owned(), "-".to_owned()],
     }
 }
 

@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::args::Globals;
-use super::exit::warn;
+use super::exit::{UsageError, warn};
 use super::output::Output;
 use super::place::{self, Place};
+use crate::config::Config;
 use crate::demo::{self, DemoOptions};
 use crate::engine::connect::connect;
 use crate::engine::contexts::Environment;
@@ -36,15 +37,16 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Connects to the engine that is meant.
+    /// Connects to the engine that is meant, with the rules of the operator's configuration.
     pub(super) async fn connect(&self) -> anyhow::Result<Engine> {
+        let config = Config::load(self.globals.config.as_deref()).map_err(|error| UsageError(error.to_string()))?;
         let engine = if self.globals.demo {
             demo::engine(DemoOptions::from_env(demo::now()))
         } else {
             let options = self.globals.connect_options();
             self.until_cancelled(async { Ok(connect(&options).await?) }).await?
         };
-        Ok(engine.read_only(self.globals.read_only))
+        Ok(engine.with_rules(config.rules()).read_only(self.globals.read_only))
     }
 
     /// Waits for something unless a signal comes first.

@@ -116,6 +116,7 @@ actions! {
         Orphans "filter-orphans" ["O"] "orphans" "Shows orphans only";
         Anonymous "filter-anonymous" ["A"] "" "Shows anonymous volumes only";
         Binds "filter-binds" ["B"] "" "Shows bind mounts only";
+        Class "filter-class" ["C"] "" "Shows one class only: critical, important, temporary, unknown, all in turn";
         Sort "sort" ["s"] "sort" "Sorts by size, name, age, attached or last write in turn";
         SortReverse "sort-reverse" ["S"] "" "Reverses the order";
         Group "group" ["p"] "" "Groups by project, or not";

@@ -9,8 +9,11 @@ use super::figures;
 use super::msg::MaskedKey;
 use crate::engine::EngineError;
 use crate::engine::daemon::Masked;
+use crate::fingerprint::ClassFrom;
 use crate::model::size::Measured;
-use crate::model::{Attachment, Mount, MountId, MountKind, Orphan, Scan, Size, Source};
+use crate::model::{
+    Attachment, Class, Contents, Fingerprint, Judged, Mount, MountId, MountKind, Orphan, Scan, Size, Source,
+};
 use crate::ops::sightings::Sighting;
 use crate::text;
 
@@ -93,7 +96,14 @@ impl Writer {
 }
 
 /// The details' lines at this width.
-pub fn lines(mount: &Mount, size: &Size, details: &Details, now: OffsetDateTime, width: u16) -> Vec<Line> {
+pub fn lines(
+    mount: &Mount,
+    size: &Size,
+    details: &Details,
+    class: Option<(Class, ClassFrom)>,
+    now: OffsetDateTime,
+    width: u16,
+) -> Vec<Line> {
     let mut out = Writer {
         lines: Vec::new(),
         width: usize::from(width),
@@ -102,6 +112,10 @@ pub fn lines(mount: &Mount, size: &Size, details: &Details, now: OffsetDateTime,
     facts(&mut out, mount, now);
     last_use(&mut out, mount, details, now);
     size_lines(&mut out, mount, size, now);
+    if let Some(contents) = size.measured().and_then(|measured| measured.contents.as_ref()) {
+        contents_lines(&mut out, contents);
+    }
+    class_line(&mut out, mount, class);
     out.heading(&match mount.attachments.len() {
         0 => "No container refers to it".to_owned(),
         n => format!("Used by {}", figures::counted(n as u64, "container")),
@@ -247,6 +261,39 @@ fn measured_lines(out: &mut Writer, measured: &Measured, now: OffsetDateTime) {
     }
 }
 
+fn contents_lines(out: &mut Writer, contents: &Contents) {
+    let (role, words) = match contents.judge() {
+        Judged::Empty => (Role::Plain, "nothing: not a single file".to_owned()),
+        Judged::Caches(look) => (Role::Plain, format!("{}, which can be had again", look.words())),
+        Judged::Looks(_) => {
+            let all: Vec<String> = contents.looks.iter().map(Fingerprint::words).collect();
+            (Role::Plain, all.join(", "))
+        }
+        Judged::Unknown => (Role::Dim, "unknown".to_owned()),
+    };
+    out.field("looks like", role, &words);
+    for look in &contents.looks {
+        for (at, path) in look.evidence.iter().enumerate() {
+            out.field(if at == 0 { "  by" } else { "" }, Role::Dim, path);
+        }
+    }
+    if !contents.looks.is_empty() && contents.stray > 0 && matches!(contents.judge(), Judged::Unknown) {
+        let beside = format!("{} beside recognised caches", figures::counted(contents.stray, "file"));
+        out.field("  but", Role::Warning, &beside);
+    }
+    if let Some(why) = &contents.incomplete {
+        out.field("not all", Role::Warning, why);
+    }
+}
+
+fn class_line(out: &mut Writer, mount: &Mount, class: Option<(Class, ClassFrom)>) {
+    match class {
+        Some((class, from)) => out.field("class", Role::Plain, &format!("{}, by {}", class.word(), from.words())),
+        None if mount.kind.is_volume() => out.field("class", Role::Dim, "unknown"),
+        None => {}
+    }
+}
+
 fn attachment_lines(out: &mut Writer, attachment: &Attachment, details: &Details) {
     let state = if attachment.state.is_live() {
         Role::Good
@@ -322,5 +369,49 @@ fn pairs<'a>(out: &mut Writer, title: &str, pairs: impl ExactSizeIterator<Item =
             format!("{key} = {value}")
         };
         out.text(0, Role::Plain, &text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Worth;
+
+    #[test]
+    fn what_contents_look_like_is_said_with_its_evidence_and_nothing_hostile() {
+        let mount = Mount::sample("v");
+        let contents = Contents {
+            looks: vec![Fingerprint {
+                kind: "PostgreSQL".to_owned(),
+                version: Some("15\u{1b}[2J".to_owned()),
+                worth: Worth::Critical,
+                evidence: vec!["a\u{202e}b/PG_VERSION".to_owned(), "a/global/pg_control".to_owned()],
+            }],
+            stray: 9,
+            files: 9,
+            incomplete: Some("an entry could not be read".to_owned()),
+        };
+        let size = Size::Measured(Measured {
+            contents: Some(contents),
+            ..crate::core::sample::measured(1)
+        });
+        let now = crate::core::sample::NOW;
+        let class = Some((Class::Critical, ClassFrom::Contents));
+        let lines = lines(&mount, &size, &Details::default(), class, now, 60);
+        let text: Vec<String> = lines
+            .iter()
+            .map(|line| line.iter().map(|(_, text)| text.as_str()).collect())
+            .collect();
+        let text = text.join("\n");
+        for words in [
+            "looks like PostgreSQL 15",
+            "/PG_VERSION",
+            "a/global/pg_control",
+            "not all",
+            "class      critical, by its contents",
+        ] {
+            assert!(text.contains(words), "{words:?} in\n{text}");
+        }
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
     }
 }

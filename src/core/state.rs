@@ -14,6 +14,7 @@ use super::keymap::Keymap;
 use super::mounts::{Mounts, Order};
 use super::msg::{Attempt, Notice, Space};
 use crate::engine::{About, EngineError};
+use crate::fingerprint::Rules;
 use crate::model::{EngineId, JobId};
 use crate::ops::list::Depth;
 
@@ -57,6 +58,8 @@ pub struct Settings {
     pub read_only: bool,
     /// The table's first order.
     pub order: Order,
+    /// What contents look like and what that says of their class.
+    pub rules: Arc<Rules>,
 }
 
 /// The search for an engine.

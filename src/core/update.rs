@@ -1,5 +1,7 @@
 //! Folds messages into the state and says what is to be done. Pure: no I/O, no clock.
 
+use std::sync::Arc;
+
 use crossterm::event::KeyCode;
 
 use super::action::Action;
@@ -81,7 +83,7 @@ fn connected(state: &mut State, connected: Connected, effects: &mut Vec<Effect>)
         stale: false,
         outdated: false,
         fault: None,
-        mounts: super::mounts::Mounts::new(state.settings.order),
+        mounts: super::mounts::Mounts::new(state.settings.order, Arc::clone(&state.settings.rules)),
         details: super::details::Details::default(),
         files: None,
         first_measured: false,

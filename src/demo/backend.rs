@@ -10,6 +10,7 @@ use vole_agent::proto::{
     Cursor, Entry, Fault, FileSystem, Followed, Hello, Kind, Order, Page, Place, Reply, Request, RootInfo,
 };
 use vole_agent::serve::{Backend, Halt, Sink};
+use vole_agent::signs::Signs;
 
 use super::contents::Contents;
 use super::tree::{Node, fault};
@@ -96,7 +97,9 @@ impl Backend for Trees {
             }
             Request::Read { at, offset, len } => read(self.node(&at)?.as_ref(), &at.path, offset, len, sink),
             Request::Follow { at, tail } => follow(self.node(&at)?.as_ref(), &at.path, tail, sink),
-            Request::Usage { places, depth, .. } => usage::usage(self, &places, depth, sink),
+            Request::Usage {
+                places, depth, signs, ..
+            } => usage::usage(self, &places, depth, &Signs::new(signs), sink),
             Request::Find { at, dfa, limit } => search::find(self, &at, &dfa, limit, sink),
             Request::Grep {
                 at,

@@ -2,6 +2,7 @@
 //! engine answers with. Knows nothing of who asks.
 
 mod blog;
+mod caches;
 mod leftovers;
 mod media;
 mod monitoring;
@@ -76,6 +77,7 @@ impl World {
         media::add(&mut world);
         monitoring::add(&mut world);
         leftovers::add(&mut world);
+        caches::add(&mut world);
         others::add(&mut world);
         world.volumes.sort_by(|a, b| a.name.cmp(&b.name));
         world

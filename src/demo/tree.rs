@@ -320,7 +320,8 @@ impl Node {
         Ok(at)
     }
 
-    fn child(&self, name: &[u8]) -> Option<Cow<'_, Node>> {
+    /// An entry of a directory by its name.
+    pub(super) fn child(&self, name: &[u8]) -> Option<Cow<'_, Node>> {
         match &self.body {
             Body::Dir(children) => children.iter().find(|child| child.name == name).map(Cow::Borrowed),
             Body::Many(many) => (0..many.count)

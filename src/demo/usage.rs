@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use vole_agent::proto::{Fault, Kind, Place, Reply, Time, Totals, UsageItem};
 use vole_agent::serve::{Halt, Sink};
+use vole_agent::signs::{Covered, Entry, Finds, Signs, marked};
 
 use super::backend::Trees;
 use super::tree::{Node, fault};
@@ -20,13 +21,19 @@ const FAULTS: usize = 16;
 const BATCH: usize = 512;
 
 /// Measures all places; each is complete after a time that grows with its number of entries.
-pub(super) fn usage(trees: &Trees, places: &[Place], depth: u32, sink: &Sink) -> Result<Vec<Fault>, Halt> {
+pub(super) fn usage(
+    trees: &Trees,
+    places: &[Place],
+    depth: u32,
+    signs: &Signs,
+    sink: &Sink,
+) -> Result<Vec<Fault>, Halt> {
     let mut waiting = Vec::new();
     for (index, place) in (0u32..).zip(places) {
         match trees.node(place) {
             Err(fault) => sink.send(Reply::Usage(vec![UsageItem::Failed { place: index, fault }]))?,
             Ok(node) => {
-                let walk = Walk::over(&node, index, &place.path, depth);
+                let walk = Walk::over(&node, index, &place.path, depth, signs);
                 let millis = 60 + u64::from(index) * 12 + (walk.totals.files + walk.totals.dirs).isqrt() * 8;
                 waiting.push((Duration::from_millis(millis.min(LONGEST)), walk));
             }
@@ -52,9 +59,11 @@ pub(super) fn usage(trees: &Trees, places: &[Place], depth: u32, sink: &Sink) ->
 }
 
 /// A walk over one place.
-struct Walk {
+struct Walk<'a> {
     place: u32,
     depth: u32,
+    signs: &'a Signs,
+    finds: Finds,
     totals: Totals,
     dirs: Vec<UsageItem>,
     links: HashSet<u64>,
@@ -62,23 +71,27 @@ struct Walk {
     faults: Vec<Fault>,
 }
 
-impl Walk {
-    fn over(node: &Node, place: u32, path: &[u8], depth: u32) -> Self {
+impl<'a> Walk<'a> {
+    fn over(node: &Node, place: u32, path: &[u8], depth: u32, signs: &'a Signs) -> Self {
+        let looks = path.is_empty() && !signs.is_empty();
         let mut walk = Self {
             place,
             depth,
+            signs,
+            finds: if looks { Finds::of(signs) } else { Finds::default() },
             totals: Totals::default(),
             dirs: Vec::new(),
             links: HashSet::new(),
             other_fs: 0,
             faults: Vec::new(),
         };
-        walk.totals = walk.sum(node, path, &mut Vec::new(), 0);
+        let covered = if looks { walk.root(node) } else { Covered::Yes };
+        walk.totals = walk.sum(node, path, &mut Vec::new(), 0, covered);
         walk
     }
 
     /// The sums of one entry and what is beneath it; `below` is its path relative to the place.
-    fn sum(&mut self, node: &Node, top: &[u8], below: &mut Vec<u8>, level: u32) -> Totals {
+    fn sum(&mut self, node: &Node, top: &[u8], below: &mut Vec<u8>, level: u32, covered: Covered) -> Totals {
         let entry = node.entry();
         let mut totals = Totals::default();
         if node.link_group().is_none_or(|group| self.links.insert(group)) {
@@ -88,6 +101,7 @@ impl Walk {
         if entry.kind != Kind::Dir {
             totals.files = 1;
             totals.newest = Some(entry.mtime);
+            self.finds.add_stray(u64::from(covered == Covered::No));
             return totals;
         }
         totals.dirs = 1;
@@ -108,7 +122,8 @@ impl Walk {
                     below.push(b'/');
                 }
                 below.extend_from_slice(&child.name);
-                add(&mut totals, &self.sum(child, top, below, level + 1));
+                let covered = self.look(child, below, level as usize + 1, covered);
+                add(&mut totals, &self.sum(child, top, below, level + 1, covered));
                 below.truncate(length);
                 true
             });
@@ -123,13 +138,67 @@ impl Walk {
         totals
     }
 
+    /// Who speaks for the whole place.
+    fn root(&self, node: &Node) -> Covered {
+        let holding = self.signs.of_root(|name, want| head(&*node.child(name)?, want));
+        for at in &holding {
+            if let Some(sign) = self.signs.get(*at) {
+                self.finds.see(*at, sign, Vec::new, |_| None);
+            }
+        }
+        if holding.is_empty() {
+            Covered::No
+        } else {
+            Covered::Claimed
+        }
+    }
+
+    /// Looks out for signs, as the agent does; says who speaks for what is beneath the entry.
+    fn look(&self, node: &Node, path: &[u8], level: usize, covered: Covered) -> Covered {
+        if covered == Covered::Yes || !self.signs.reach(level) {
+            return covered;
+        }
+        let entry = Entry {
+            name: &node.name,
+            kind: node.kind(),
+            level,
+            covered,
+        };
+        if self.signs.loose(&entry) {
+            self.finds.add_stray(1);
+        }
+        let mut below = covered;
+        let above = || path.rsplit(|byte| *byte == b'/').skip(1);
+        self.signs.matching(&entry, above, |at| {
+            let Some(sign) = self.signs.get(at) else { return };
+            let speaks = match &sign.cover {
+                None => true,
+                Some(cover) => {
+                    let covers =
+                        node.enterable().is_ok() && marked(cover, |name, want| head(&*node.child(name)?, want));
+                    if covers {
+                        below = Covered::Yes;
+                    }
+                    covers
+                }
+            };
+            if speaks {
+                self.finds.see(at, sign, || path.to_vec(), |want| head(node, want));
+            }
+        });
+        below
+    }
+
     fn items(self) -> Vec<UsageItem> {
         let mut items = self.dirs;
+        let (seen, stray) = self.finds.take();
         items.push(UsageItem::Complete {
             place: self.place,
             totals: self.totals,
             other_fs: self.other_fs,
             faults: self.faults,
+            seen,
+            stray,
         });
         items
     }
@@ -154,9 +223,14 @@ impl Walk {
     }
 }
 
+/// The first bytes of a regular file.
+fn head(node: &Node, want: usize) -> Option<Vec<u8>> {
+    Some(node.contents()?.read(node.mtime(), 0, want))
+}
+
 /// The sums of a tree.
 pub(super) fn totals(node: &Node) -> Totals {
-    Walk::over(node, 0, &[], 0).totals
+    Walk::over(node, 0, &[], 0, &Signs::new(Vec::new())).totals
 }
 
 fn add(to: &mut Totals, other: &Totals) {

@@ -12,7 +12,8 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use vole_agent::frame::{self, FrameError, PREAMBLE};
 use vole_agent::proto::{
-    Cursor, Entry, FileSystem, Followed, Found, FromAgent, Hello, Hit, Order, Page, Place, Reply, Request, UsageItem,
+    Cursor, Entry, FileSystem, Followed, Found, FromAgent, Hello, Hit, Order, Page, Place, Reply, Request, Sign,
+    UsageItem,
 };
 
 use super::error::EngineError;
@@ -227,9 +228,15 @@ impl Session {
         })
     }
 
-    /// Sizes of trees.
-    pub fn usage(&self, places: Vec<Place>, depth: u32, threads: u32) -> Replies<Vec<UsageItem>> {
-        self.many(Request::Usage { places, depth, threads }, |reply| match reply {
+    /// Sizes of trees. `signs` are looked out for in places that are whole roots.
+    pub fn usage(&self, places: Vec<Place>, depth: u32, signs: Vec<Sign>) -> Replies<Vec<UsageItem>> {
+        let request = Request::Usage {
+            places,
+            depth,
+            threads: 0,
+            signs,
+        };
+        self.many(request, |reply| match reply {
             Reply::Usage(items) => Some(items),
             _ => None,
         })

@@ -144,7 +144,7 @@ impl Run {
     }
 
     async fn group(&self, subjects: Vec<Subject>) -> Outcome {
-        let mut group = Group::new(subjects);
+        let mut group = Group::new(subjects, Arc::clone(&self.engine.rules));
         let done = self.cancel.run_until_cancelled(self.measure(&mut group)).await;
         let rest = match done {
             Some(Ok(())) => Size::Failed("the helper ended without an answer".to_owned()),
@@ -182,7 +182,7 @@ impl Run {
         if places.is_empty() {
             return Ok(());
         }
-        let replies = opened.session.usage(places, self.depth, 0);
+        let replies = opened.session.usage(places, self.depth, self.engine.rules.signs());
         self.follow(group, replies, &owners).await
     }
 

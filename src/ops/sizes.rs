@@ -19,7 +19,7 @@ use crate::store;
 /// The file within an engine's cache directory.
 const FILE: &str = "sizes.json";
 /// The format's version; a file of another one is not read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Larger files are not read, in bytes: they are not ours.
 const LARGEST: u64 = 64 << 20;
 
@@ -134,8 +134,8 @@ mod tests {
 
     use super::*;
     use crate::demo::{self, DemoOptions};
-    use crate::model::Source;
     use crate::model::size::TotalsRow;
+    use crate::model::{Contents, Fingerprint, Source, Worth};
     use crate::ops::list::{self, Depth};
 
     fn size(bytes: u64) -> Measured {
@@ -147,7 +147,17 @@ mod tests {
             totals,
             at: datetime!(2024-05-01 10:00 UTC),
             source: Source::Agent,
-            contents: None,
+            contents: Some(Contents {
+                looks: vec![Fingerprint {
+                    kind: "PostgreSQL".to_owned(),
+                    version: Some("16".to_owned()),
+                    worth: Worth::Critical,
+                    evidence: vec!["PG_VERSION".to_owned()],
+                }],
+                stray: bytes,
+                files: bytes,
+                incomplete: None,
+            }),
         }
     }
 

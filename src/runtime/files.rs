@@ -208,7 +208,7 @@ impl Access {
 
     async fn measure(&self, ask: Ask, at: &BytePath, mail: &Mail) -> Result<(), EngineError> {
         let lease = self.lease().await?;
-        let news = lease.session.usage(vec![place(&lease, at)], 1, 0);
+        let news = lease.session.usage(vec![place(&lease, at)], 1, Vec::new());
         forward(news, mail, |news| Msg::Measured { ask, news }).await
     }
 

@@ -14,6 +14,7 @@ use crate::core::msg::Attempt;
 use crate::core::state::Settings;
 use crate::demo::{self, DemoOptions};
 use crate::engine::connect::{self, ConnectError, ConnectOptions};
+use crate::fingerprint::Rules;
 use crate::ui::{Colours, Theme};
 
 /// What the command line says to the TUI.
@@ -45,15 +46,16 @@ pub async fn run(options: Options) -> anyhow::Result<Ended> {
     );
     let tty = Tty::set_up().context("cannot set up the terminal")?;
     let terminal = Terminal::new(Screen::new(io::stdout(), SizeFrom::Terminal)).context("cannot draw")?;
-    let chosen = chosen(&options);
-    let world = world(&options);
+    let rules = options.config.rules();
+    let chosen = chosen(&options, &rules);
+    let world = world(&options, &rules);
     let ended = Loop::new(terminal, world, chosen, Some(tty))?
         .run(EventStream::new())
         .await;
     ended.context("the terminal failed")
 }
 
-fn chosen(options: &Options) -> Chosen {
+fn chosen(options: &Options, rules: &Arc<Rules>) -> Chosen {
     let config = &options.config;
     let bare = options.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colours = if bare { Colours::Mono } else { config.theme };
@@ -62,6 +64,7 @@ fn chosen(options: &Options) -> Chosen {
         settings: Settings {
             read_only: options.read_only,
             order: config.order(),
+            rules: Arc::clone(rules),
         },
         keymap: config.keymap(),
         theme: Theme::new(colours, ascii),
@@ -81,14 +84,22 @@ fn utf8_locale() -> bool {
         })
 }
 
-fn world(options: &Options) -> World {
+fn world(options: &Options, rules: &Arc<Rules>) -> World {
     let (demo, connect, read_only) = (options.demo, options.connect.clone(), options.read_only);
+    let rules = Arc::clone(rules);
+    // Whatever engine it is, it has the operator's rules.
+    let ruled = move |looking: Looking| -> Looking {
+        let rules = Arc::clone(&rules);
+        Box::pin(async move {
+            let found = looking.await?;
+            let engine = found.engine.with_rules(rules).read_only(read_only);
+            Ok(Found { engine, ..found })
+        })
+    };
+    let demos = ruled.clone();
     World {
-        connect: Box::new(move || match demo {
-            true => start_demo(read_only),
-            false => look(connect.clone(), read_only),
-        }),
-        demo: Box::new(move || start_demo(read_only)),
+        connect: Box::new(move || ruled(if demo { start_demo() } else { look(connect.clone()) })),
+        demo: Box::new(move || demos(start_demo())),
         now: Box::new(if options.demo {
             demo::now
         } else {
@@ -97,7 +108,7 @@ fn world(options: &Options) -> World {
     }
 }
 
-fn look(options: ConnectOptions, read_only: bool) -> Looking {
+fn look(options: ConnectOptions) -> Looking {
     Box::pin(async move {
         let engine = connect::connect(&options).await.map_err(|error| match error {
             ConnectError::NotConnected(none) => none.tried.into_iter().map(Attempt::from).collect(),
@@ -107,7 +118,6 @@ fn look(options: ConnectOptions, read_only: bool) -> Looking {
                 outcome: other.to_string(),
             }],
         })?;
-        let engine = engine.read_only(read_only);
         let about = engine
             .daemon
             .about()
@@ -131,9 +141,9 @@ impl From<connect::Tried> for Attempt {
     }
 }
 
-fn start_demo(read_only: bool) -> Looking {
-    Box::pin(async move {
-        let engine = demo::engine(DemoOptions::from_env(demo::now())).read_only(read_only);
+fn start_demo() -> Looking {
+    Box::pin(async {
+        let engine = demo::engine(DemoOptions::from_env(demo::now()));
         let about = engine
             .daemon
             .about()

@@ -165,7 +165,7 @@ async fn the_demo_at_the_design_size() {
     run.keys("o r p h").await;
     insta::assert_snapshot!("palette_80x24", run.sees(":orph").await);
     run.keys("enter").await;
-    insta::assert_snapshot!("orphans_80x24", run.sees("7 of 38 mounts").await);
+    insta::assert_snapshot!("orphans_80x24", run.sees("11 of 42 mounts").await);
     assert_eq!(run.quits().await, Ended::Quit);
 }
 
@@ -201,7 +201,7 @@ async fn filter_marks_and_back() {
     run.sees("marked 1").await;
     run.keys("esc").await;
     run.until("all mounts again", |text| {
-        text.contains(" 38 mounts") && !text.contains("/shop▏")
+        text.contains(" 42 mounts") && !text.contains("/shop▏")
     })
     .await;
     run.keys("V").await;

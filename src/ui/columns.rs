@@ -13,6 +13,8 @@ pub(super) enum Column {
     Seen,
     /// The size's share of the largest.
     Bar,
+    /// What its contents look like.
+    Looks,
     /// Who uses it.
     Used,
     /// The last write.
@@ -32,7 +34,7 @@ const NAME: u16 = 14;
 
 /// The columns with their widths; one column is free between two.
 pub(super) fn columns(width: u16) -> Vec<(Column, u16)> {
-    let used = if width >= 110 { 26 } else { 8 };
+    let used = if width >= 118 { 26 } else { 8 };
     // In the order in which they are given up when there is no room.
     let wanted = [
         (Column::Size, 9, 0),
@@ -42,6 +44,7 @@ pub(super) fn columns(width: u16) -> Vec<(Column, u16)> {
         (Column::Wrote, 5, 68),
         (Column::Age, 4, 74),
         (Column::Bar, 10, 92),
+        (Column::Looks, 16, 104),
         (Column::Driver, 10, 136),
     ];
     let shown = |column| {
@@ -54,6 +57,7 @@ pub(super) fn columns(width: u16) -> Vec<(Column, u16)> {
         Column::Size,
         Column::Seen,
         Column::Bar,
+        Column::Looks,
         Column::Used,
         Column::Wrote,
         Column::Age,
@@ -83,5 +87,10 @@ mod tests {
             assert!(all[0].1 >= NAME);
         }
         assert_eq!(columns(80)[0], (Column::Name, 35));
+        let looks = |width| columns(width).iter().any(|(column, _)| *column == Column::Looks);
+        assert!(
+            !looks(80) && looks(120),
+            "what it looks like is for those who have the room"
+        );
     }
 }

@@ -16,7 +16,8 @@ pub(super) fn view(engine: &EngineState, now: OffsetDateTime, theme: &Theme, fra
         Pen::new(frame.buffer_mut(), area, 0, theme.glyphs.ellipsis).put("no mount under the cursor", theme.dim);
         return;
     };
-    let lines = details::lines(mount, size, &engine.details, now, area.width);
+    let class = engine.mounts.class(mount, size);
+    let lines = details::lines(mount, size, &engine.details, class, now, area.width);
     let shown = usize::from(area.height);
     let top = engine.details.top.min(lines.len().saturating_sub(shown));
     let more = lines.len().saturating_sub(top + shown);

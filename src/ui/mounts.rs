@@ -12,7 +12,7 @@ use crate::core::figures;
 use crate::core::layout::{self, MountsParts};
 use crate::core::mounts::{self, Mounts, Row, Sum};
 use crate::core::state::{EngineState, State};
-use crate::model::{Mount, MountKind, Orphan, Scan, Size};
+use crate::model::{Judged, Mount, MountKind, Orphan, Scan, Size};
 use crate::text;
 use time::OffsetDateTime;
 
@@ -119,6 +119,9 @@ fn bar(table: &Mounts, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
             pen.skip(2).put(word, theme.chip);
         }
     }
+    if let Some(word) = quick.class.word() {
+        pen.skip(2).put(&format!(" {word} "), theme.chip);
+    }
     if table.typing || !table.filter.text().is_empty() {
         pen.skip(2).put("/", theme.key);
         footer::input(&mut pen, &table.filter, table.typing, theme);
@@ -139,6 +142,7 @@ fn head(table: &Mounts, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
             Column::Size => ("SIZE", by == mounts::Column::Size),
             Column::Seen => ("SEEN", false),
             Column::Bar => ("", false),
+            Column::Looks => ("LOOKS LIKE", false),
             Column::Used => ("USED BY", by == mounts::Column::Attached),
             Column::Wrote => ("WROTE", by == mounts::Column::LastWrite),
             Column::Age => ("AGE", by == mounts::Column::Age),
@@ -274,6 +278,7 @@ impl MountRow<'_> {
                 let parts = self.size.known_bytes().map_or(0, |bytes| share(bytes, self.largest));
                 (theme.bar(parts, width), theme.bar)
             }
+            Column::Looks => looks(self.size, theme),
             Column::Used => used(mount, width, theme),
             Column::Wrote => {
                 let newest = self.size.measured().and_then(|measured| measured.totals.newest);
@@ -363,6 +368,18 @@ fn seen(size: &Size, mount: &Mount, now: OffsetDateTime, theme: &Theme) -> (Stri
             Scan::Shared | Scan::Alone | Scan::InContainer(_) => (String::new(), theme.dim),
         },
     }
+}
+
+/// What the contents look like; nothing where nobody looked.
+fn looks(size: &Size, theme: &Theme) -> (String, Style) {
+    let contents = size.measured().and_then(|measured| measured.contents.as_ref());
+    contents.map_or((String::new(), theme.dim), |contents| {
+        let style = match contents.judge() {
+            Judged::Looks(_) => theme.plain,
+            Judged::Empty | Judged::Caches(_) | Judged::Unknown => theme.dim,
+        };
+        (text::printable_str(&contents.words()), style)
+    })
 }
 
 fn used(mount: &Mount, width: u16, theme: &Theme) -> (String, Style) {

@@ -25,6 +25,7 @@ use rustix::io::Errno;
 
 use crate::proto::{Entry, Fault, FileSystem, Hello, Kind, Place, Reply, Request, UsageItem};
 use crate::serve::{Backend, Halt, Sink};
+use crate::signs::Signs;
 use meta::Meta;
 use resolve::Resolver;
 use root::Root;
@@ -76,9 +77,10 @@ impl Roots {
         places: &[Place],
         depth: u32,
         threads: u32,
+        signs: &Signs,
         deliver: impl FnMut(Vec<UsageItem>) -> Result<(), Halt>,
     ) -> Result<(), Halt> {
-        usage::run(self, places, depth, threads, deliver)
+        usage::run(self, places, depth, threads, signs, deliver)
     }
 
     fn root(&self, at: &Place) -> Result<&Root, Fault> {
@@ -186,13 +188,19 @@ impl Backend for Roots {
             Request::Stat { at } => sink.send(Reply::Entry(self.stat(&at)?)).map(|()| none),
             Request::Read { at, offset, len } => self.read(&at, offset, len, sink).map(|()| none),
             Request::Follow { at, tail } => self.follow(&at, tail, sink).map(|()| none),
-            Request::Usage { places, depth, threads } => {
+            Request::Usage {
+                places,
+                depth,
+                threads,
+                signs,
+            } => {
                 let deliver = |items: Vec<UsageItem>| match items.as_slice() {
                     [] if sink.cancelled() => Err(Halt::Cancelled),
                     [] => Ok(()),
                     _ => sink.send(Reply::Usage(items)),
                 };
-                self.measure(&places, depth, threads, deliver).map(|()| none)
+                self.measure(&places, depth, threads, &Signs::new(signs), deliver)
+                    .map(|()| none)
             }
             Request::Find { at, dfa, limit } => self.find(&at, &dfa, limit, sink),
             Request::Grep {

@@ -97,6 +97,14 @@ impl Node {
         self.fd.as_ref().map(AsFd::as_fd)
     }
 
+    /// The names from this directory up to and without the walk's top.
+    pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let above = std::iter::successors(Some(self), |node| node.parent.as_deref());
+        above
+            .take_while(|node| node.parent.is_some())
+            .map(|node| node.name.to_bytes())
+    }
+
     /// The path of an entry below the walk's top, with `prefix` in front.
     pub(super) fn path(&self, prefix: &[u8], name: &[u8]) -> Vec<u8> {
         let mut names = if name.is_empty() { Vec::new() } else { vec![name] };

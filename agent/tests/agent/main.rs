@@ -5,4 +5,5 @@
 mod browse;
 mod client;
 mod search;
+mod signs;
 mod usage;

@@ -13,7 +13,14 @@ use vole_agent::fs::Roots;
 use vole_agent::proto::{Place, Reply, Request, Totals, UsageItem};
 
 fn measure(client: &mut Client, places: Vec<Place>, depth: u32, threads: u32) -> Vec<UsageItem> {
-    let (replies, notes) = client.run(Request::Usage { places, depth, threads }).unwrap();
+    let (replies, notes) = client
+        .run(Request::Usage {
+            places,
+            depth,
+            threads,
+            signs: Vec::new(),
+        })
+        .unwrap();
     assert_eq!(notes, []);
     let items = replies.into_iter().flat_map(|reply| match reply {
         Reply::Usage(items) => items,
@@ -247,6 +254,7 @@ fn a_measurement_can_be_cancelled() {
         places: vec![place(b""); 50],
         depth: 9,
         threads: 2,
+        signs: Vec::new(),
     });
     client.cancel(id);
     while !matches!(client.reply(), (of, Reply::Cancelled) if of == id) {}

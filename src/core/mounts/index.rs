@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{Mounts, Sum};
-use crate::model::{Mount, MountKind, Orphan, Size};
+use crate::model::{Class, Mount, MountKind, Orphan, Size};
 
 /// One row of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +89,50 @@ impl Default for Order {
     }
 }
 
-/// The quick filters; those that are on are combined: kinds with or, orphans with and.
+/// Which class is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ClassFilter {
+    /// Any, and none too.
+    #[default]
+    All,
+    /// This one.
+    Is(Class),
+    /// Mounts of which nobody can say it.
+    Unknown,
+}
+
+impl ClassFilter {
+    /// The next of the cycle, the most precious first.
+    pub fn next(self) -> Self {
+        match self {
+            Self::All => Self::Is(Class::Critical),
+            Self::Is(Class::Critical) => Self::Is(Class::Important),
+            Self::Is(Class::Important) => Self::Is(Class::Temporary),
+            Self::Is(Class::Temporary) => Self::Unknown,
+            Self::Unknown => Self::All,
+        }
+    }
+
+    /// Its word on screen; `None` when it lets everything through.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::All => None,
+            Self::Is(class) => Some(class.word()),
+            Self::Unknown => Some("class unknown"),
+        }
+    }
+
+    /// Whether a class is shown; asked for only when that matters.
+    fn lets(self, class: impl FnOnce() -> Option<Class>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Is(wanted) => class() == Some(wanted),
+            Self::Unknown => class().is_none(),
+        }
+    }
+}
+
+/// The quick filters; those that are on are combined: kinds with or, orphans and class with and.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Quick {
     /// Orphans only.
@@ -98,12 +141,14 @@ pub struct Quick {
     pub anonymous: bool,
     /// Bind mounts only.
     pub binds: bool,
+    /// Mounts of this class only.
+    pub class: ClassFilter,
 }
 
 impl Quick {
     /// Whether any is on.
     pub fn any(self) -> bool {
-        self.orphans || self.anonymous || self.binds
+        self.orphans || self.anonymous || self.binds || self.class != ClassFilter::All
     }
 
     fn lets(self, mount: &Mount) -> bool {
@@ -164,7 +209,10 @@ pub(super) fn rows(table: &Mounts, _now: OffsetDateTime) -> Vec<Row> {
     let mut sorted: Vec<Sorted<'_>> = table
         .entries()
         .enumerate()
-        .filter(|(_, (mount, _))| table.quick.lets(mount) && filter.lets(mount))
+        .filter(|(_, (mount, size))| {
+            let class = || table.class(mount, size).map(|(class, _)| class);
+            table.quick.lets(mount) && table.quick.class.lets(class) && filter.lets(mount)
+        })
         .map(|(place, (mount, size))| Sorted {
             place,
             mount,

@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
-pub use index::{Column, Order, Quick, Row};
+pub use index::{ClassFilter, Column, Order, Quick, Row};
 pub use totals::{Sum, Totals};
 
 use super::input::Input;
+use crate::fingerprint::{ClassFrom, Rules};
 use crate::model::size::Measured;
-use crate::model::{Mount, MountId, Scan, Size};
+use crate::model::{Class, Mount, MountId, Scan, Size};
 use crate::ops::list::Inventory;
 
 /// While sizes stream in, rows change their places at most once in this time.
@@ -30,6 +31,7 @@ pub struct Mounts {
     places: HashMap<MountId, usize>,
     order: Order,
     quick: Quick,
+    rules: Arc<Rules>,
     /// The fuzzy filter.
     pub filter: Input,
     /// Whether keys go to the filter.
@@ -50,10 +52,11 @@ pub struct Mounts {
 }
 
 impl Mounts {
-    /// An empty table in this order.
-    pub fn new(order: Order) -> Self {
+    /// An empty table in this order, whose mounts have the classes that these rules give them.
+    pub fn new(order: Order, rules: Arc<Rules>) -> Self {
         Self {
             order,
+            rules,
             ..Self::default()
         }
     }
@@ -241,6 +244,12 @@ impl Mounts {
     /// The quick filters.
     pub fn quick(&self) -> Quick {
         self.quick
+    }
+
+    /// The class of a mount with what is known of it, and who says so.
+    pub fn class(&self, mount: &Mount, size: &Size) -> Option<(Class, ClassFrom)> {
+        let contents = size.measured().and_then(|measured| measured.contents.as_ref());
+        self.rules.class(mount, contents)
     }
 
     /// Running totals.

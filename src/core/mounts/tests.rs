@@ -2,13 +2,16 @@ use time::Duration;
 
 use super::*;
 use crate::core::sample::{NOW, inventory, measured, news, volume};
-use crate::model::Orphan;
+use crate::model::{CLASS_LABEL, Contents, Fingerprint, Orphan, Worth};
 
 fn table(names: &[&str]) -> Mounts {
-    let mut table = Mounts::new(Order {
-        group: false,
-        ..Order::default()
-    });
+    let mut table = Mounts::new(
+        Order {
+            group: false,
+            ..Order::default()
+        },
+        Arc::default(),
+    );
     table.set_height(5);
     table.set_inventory(inventory(names.iter().map(|name| volume(name)).collect()), NOW);
     table
@@ -132,7 +135,7 @@ fn groups_stand_by_their_sums_and_the_cursor_skips_their_headers() {
     let mut mounts: Vec<Mount> = ["a", "b", "c"].iter().map(|name| volume(name)).collect();
     mounts[0].project = Some("shop".to_owned());
     mounts[1].project = Some("blog".to_owned());
-    let mut table = Mounts::new(Order::default());
+    let mut table = Mounts::new(Order::default(), Arc::default());
     table.set_height(10);
     table.set_inventory(inventory(mounts), NOW);
     table.set_sizes(
@@ -152,10 +155,13 @@ fn filters_combine_and_the_fuzzy_one_finds_projects_and_containers() {
     let mut mounts: Vec<Mount> = ["alpha", "beta", "gamma"].iter().map(|name| volume(name)).collect();
     mounts[1].project = Some("shop".to_owned());
     mounts[2].orphan = Orphan::Unknown;
-    let mut table = Mounts::new(Order {
-        group: false,
-        ..Order::default()
-    });
+    let mut table = Mounts::new(
+        Order {
+            group: false,
+            ..Order::default()
+        },
+        Arc::default(),
+    );
     table.set_inventory(inventory(mounts), NOW);
     table.set_quick(
         Quick {
@@ -189,4 +195,60 @@ fn a_range_of_marks_follows_the_cursor_and_can_be_dropped() {
         1,
         "marks of mounts that are gone are gone"
     );
+}
+
+#[test]
+fn a_class_is_shown_alone_and_unknown_is_none_of_them() {
+    let mut mounts: Vec<Mount> = ["db", "cache", "odd", "unseen"]
+        .iter()
+        .map(|name| volume(name))
+        .collect();
+    mounts.push(Mount {
+        labels: Arc::new([(CLASS_LABEL, "important")].into_iter().collect()),
+        ..volume("said")
+    });
+    let mut table = table(&[]);
+    table.set_inventory(inventory(mounts), NOW);
+    let look = |kind: &str, worth| Fingerprint {
+        kind: kind.to_owned(),
+        version: None,
+        worth,
+        evidence: Vec::new(),
+    };
+    let told = |name: &str, looks: Vec<Fingerprint>, stray| {
+        let contents = Some(Contents {
+            looks,
+            stray,
+            files: 9,
+            incomplete: None,
+        });
+        let size = Size::Measured(Measured {
+            contents,
+            ..measured(1)
+        });
+        (MountId::new(format!("volume:{name}")), size)
+    };
+    let news = vec![
+        told("db", vec![look("PostgreSQL", Worth::Critical)], 9),
+        told("cache", vec![look("JS deps", Worth::Disposable)], 0),
+        told("odd", vec![look("JS deps", Worth::Disposable)], 1),
+    ];
+    table.set_sizes(news, NOW + Duration::seconds(2));
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        let quick = table.quick();
+        let class = quick.class.next();
+        table.set_quick(Quick { class, ..quick }, NOW);
+        let mut names = shown(&table);
+        names.sort();
+        seen.push((class.word(), names.join(" ")));
+    }
+    let expected = [
+        (Some("critical"), "db"),
+        (Some("important"), "said"),
+        (Some("temporary"), "cache"),
+        (Some("class unknown"), "odd unseen"),
+        (None, "cache db odd said unseen"),
+    ];
+    assert_eq!(seen, expected.map(|(word, names)| (word, names.to_owned())));
 }

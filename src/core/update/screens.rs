@@ -194,6 +194,13 @@ fn table(table: &mut Mounts, action: Action, now: time::OffsetDateTime) -> bool 
             },
             now,
         ),
+        Action::Class => table.set_quick(
+            Quick {
+                class: quick.class.next(),
+                ..quick
+            },
+            now,
+        ),
         Action::Sort => table.set_order(
             Order {
                 column: order.column.next(),
@@ -277,7 +284,8 @@ fn scroll_details(state: &mut State, action: Action) -> bool {
         let Some((mount, size)) = engine.mounts.current() else {
             return false;
         };
-        let lines = details::lines(mount, size, &engine.details, now, area.width).len();
+        let class = engine.mounts.class(mount, size);
+        let lines = details::lines(mount, size, &engine.details, class, now, area.width).len();
         let last = lines.saturating_sub(usize::from(area.height));
         let half = usize::from(area.height / 2).max(1);
         let top = engine.details.top;

@@ -63,7 +63,7 @@ fn the_details_tell_who_used_last_what_nothing_attaches_and_say_when_nobody_know
     let line = |state: &State| {
         let engine = state.engine().unwrap();
         let (mount, size) = engine.mounts.current().unwrap();
-        let lines = crate::core::details::lines(mount, size, &engine.details, state.now, 80);
+        let lines = crate::core::details::lines(mount, size, &engine.details, None, state.now, 80);
         let text = lines
             .into_iter()
             .map(|line| line.into_iter().map(|(_, text)| text).collect::<String>());
@@ -345,4 +345,24 @@ fn a_key_with_alt_that_has_a_meaning_keeps_it() {
     let mut state = State::new(Settings::default(), Keymap::new(&own).unwrap(), NOW, (80, 24));
     keys(&mut state, "alt-h");
     assert_eq!(state.dialog, Some(Dialog::Help { top: 0 }));
+}
+
+#[test]
+fn classes_are_gone_through_by_one_key_and_escape_shows_all_again() {
+    let mut state = listing(vec![volume("a"), volume("b")]);
+    keys(&mut state, "C");
+    assert_eq!(
+        state.engine().unwrap().mounts.counts(),
+        (0, 2),
+        "nothing is known to be critical"
+    );
+    keys(&mut state, "C C C");
+    assert_eq!(
+        state.engine().unwrap().mounts.counts(),
+        (2, 2),
+        "nobody has looked into either"
+    );
+    keys(&mut state, "C C esc");
+    assert!(!state.engine().unwrap().mounts.quick().any());
+    assert_eq!(state.engine().unwrap().mounts.counts(), (2, 2));
 }

@@ -8,7 +8,7 @@ use super::{DAY, HOUR, MIB, World, compose_volume, service};
 /// Adds it.
 pub(super) fn add(world: &mut World) {
     world.volume(compose_volume("blog", "content", 6 * DAY), content());
-    world.volume(compose_volume("blog", "db", 200 * DAY), mysql(9).age(7 * 60));
+    world.volume(compose_volume("blog", "db", 200 * DAY), mysql(9, 7 * 60));
     world.container(
         service(
             "blog",
@@ -84,7 +84,7 @@ fn content() -> Node {
 }
 
 /// A MySQL data directory; `seed` makes them differ.
-pub(super) fn mysql(seed: u64) -> Node {
+pub(super) fn mysql(seed: u64, idle: i64) -> Node {
     let table = |name: &str, mib: u64| {
         file(
             format!("{name}.ibd"),
@@ -95,7 +95,7 @@ pub(super) fn mysql(seed: u64) -> Node {
     let log = |i: u64| {
         file(format!("binlog.{i:06}"), random(b"\xfebin", 1 << (14 + i), seed + i))
             .mode(0o640)
-            .age((9 - i as i64) * 11 * HOUR)
+            .age(idle + (9 - i as i64) * 11 * HOUR)
     };
     dir(
         "",

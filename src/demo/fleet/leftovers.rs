@@ -1,8 +1,8 @@
-//! What nothing uses any more, or seems not to: a renamed project's old volumes, anonymous volumes, caches.
+//! What nothing uses any more, or seems not to: a renamed project's old volumes, anonymous volumes.
 
-use super::super::contents::{lines, mix, random, text};
+use super::super::contents::{lines, mix, random};
 use super::super::lines::{Lines, hex};
-use super::super::tree::{Node, dir, file, link};
+use super::super::tree::{Node, dir, file};
 use super::blog::mysql;
 use super::shop::postgres;
 use super::{DAY, HOUR, MIB, World, anonymous, compose_volume, container, service, volume};
@@ -12,22 +12,24 @@ pub(super) fn add(world: &mut World) {
     // The project `shop_old` was renamed to `store`: Compose made new volumes and left these.
     world.volume(
         compose_volume("shop_old", "dbdata", 390 * DAY),
-        postgres(14, 210).age(113 * DAY),
+        postgres(16, 210, 113 * DAY),
     );
     world.volume(compose_volume("shop_old", "uploads", 390 * DAY), old_uploads());
-    world.volume(compose_volume("store", "dbdata", 113 * DAY), postgres(16, 12));
+    world.volume(compose_volume("store", "dbdata", 113 * DAY), postgres(16, 12, 0));
     world.container(
         service("store", "db", "postgres:16.9", "running", "Up 9 days (healthy)")
             .volume("store_dbdata", "/var/lib/postgresql/data", true)
             .masks("/var/lib/postgresql/data", &[]),
     );
 
-    world.volume(anonymous(0xdb_10c4, 71 * DAY), mysql(4).age(70 * DAY));
+    world.volume(anonymous(0xdb_10c4, 71 * DAY), mysql(4, 70 * DAY));
     world.volume(
         anonymous(0x5c4a7c4, 18 * DAY),
         dir("", [file("scratch.csv", lines(Lines::Csv, 262_144, 81))]).age(18 * DAY),
     );
     world.volume(anonymous(0x0e3b7f, 18 * DAY), dir("", []).age(18 * DAY));
+    // The data of a database whose container was made without a name for its volume, and is gone.
+    world.volume(anonymous(0x9015, 420 * DAY), postgres(15, 96, 260 * DAY));
     let used = anonymous(0x4ed15, 2 * DAY);
     let name = used.row.name.clone();
     world.volume(
@@ -47,7 +49,6 @@ pub(super) fn add(world: &mut World) {
     );
 
     world.volume(volume("test-data", 240 * DAY), dir("", []).age(240 * DAY));
-    world.volume(volume("frontend_node_modules", 96 * DAY), node_modules());
 
     // Unused by name, but in use by its path.
     world.volume(volume("backups", 150 * DAY).label("owner", "ops"), backups());
@@ -71,71 +72,6 @@ fn old_uploads() -> Node {
     dir("", [dir("products", (0..140).map(picture)), dir("tmp", [])])
         .owner(1000, 1000)
         .age(113 * DAY)
-}
-
-/// A cache that any `npm install` brings back; deep, as those are.
-fn node_modules() -> Node {
-    let package = |name: &str, seed: u64| {
-        let source = |i: u64| file(format!("{}.js", hex(seed + i, 6)), text(MODULE));
-        let manifest = format!(
-            "{{\n  \"name\": \"{name}\",\n  \"version\": \"{}.{}.{}\",\n  \"license\": \"MIT\"\n}}\n",
-            1 + seed % 7,
-            seed % 13,
-            seed % 5
-        );
-        dir(
-            name,
-            [
-                file("package.json", text(manifest)),
-                file("README.md", text("# A package\n")),
-                dir("dist", (0..12).map(source)),
-            ],
-        )
-    };
-    let names = [
-        "accepts",
-        "acorn",
-        "ansi-styles",
-        "chalk",
-        "commander",
-        "debug",
-        "esbuild",
-        "lodash",
-        "ms",
-        "picocolors",
-        "postcss",
-        "react",
-        "react-dom",
-        "rollup",
-        "semver",
-        "typescript",
-        "vite",
-        "yallist",
-    ];
-    // Packages that bring their own copies of packages that bring their own copies …
-    let deep = (0..30u64).rev().fold(package("leaf", 1), |inner, level| {
-        dir(
-            format!("nested-{level}"),
-            [file("package.json", text("{}\n")), dir("node_modules", [inner])],
-        )
-    });
-    let binary = file("esbuild-linux-x64", random(b"\x7fELF\x02\x01\x01\x00", 10_350_592, 91)).mode(0o755);
-    dir(
-        "",
-        (1u64..).zip(names).map(|(seed, name)| package(name, seed * 17)).chain([
-            deep,
-            dir(
-                ".bin",
-                [
-                    link("vite", "../vite/dist/cli.js"),
-                    link("tsc", "../typescript/bin/tsc"),
-                ],
-            ),
-            dir(".cache", [binary]),
-        ]),
-    )
-    .owner(1000, 1000)
-    .age(96 * DAY)
 }
 
 fn backups() -> Node {
@@ -166,5 +102,3 @@ fn backups() -> Node {
     )
     .age(3 * HOUR)
 }
-
-const MODULE: &str = "'use strict';\n\nmodule.exports = function identity(value) {\n  return value;\n};\n";

@@ -13,7 +13,7 @@ const APP: &str = "ghcr.io/example/shop:2.14.3";
 
 /// Adds it.
 pub(super) fn add(world: &mut World) {
-    world.volume(compose_volume("shop", "dbdata", 112 * DAY), postgres(16, 48));
+    world.volume(compose_volume("shop", "dbdata", 112 * DAY), postgres(16, 48, 0));
     world.volume(compose_volume("shop", "redis", 112 * DAY), redis());
     world.volume(compose_volume("shop", "uploads", 112 * DAY), uploads());
     world.volume(compose_volume("shop", "search", 40 * DAY), search());
@@ -119,8 +119,8 @@ fn containers(world: &mut World) {
     ));
 }
 
-/// A PostgreSQL data directory with tables of so many MiB in all.
-pub(super) fn postgres(version: u32, tables: u64) -> Node {
+/// A PostgreSQL data directory with tables of so many MiB in all, whose server was stopped so many seconds ago.
+pub(super) fn postgres(version: u32, tables: u64, stopped: i64) -> Node {
     let relation = |oid: u64, bytes: u64| file(oid.to_string(), heap(bytes, oid)).mode(0o600);
     let small = |base: u64| {
         let mut relations: Vec<Node> = (0..36).map(|i| relation(base + i * 7, 8192 * (1 + i % 5))).collect();
@@ -133,11 +133,11 @@ pub(super) fn postgres(version: u32, tables: u64) -> Node {
         let name = format!("00000001000000000000002{}", 4 + i);
         file(name, random(b"\x13\xd1\x05\x00\x01\x00\x00\x00", 16 * MIB, 77 + i))
             .mode(0o600)
-            .age(HOUR * (3 - i as i64))
+            .age(stopped + HOUR * (3 - i as i64))
     });
     let log = file("postgresql-Mon.log", lines(Lines::Postgres, 655_360, 31))
         .mode(0o600)
-        .age(240);
+        .age(stopped + 240);
     dir(
         "",
         [
@@ -167,12 +167,12 @@ pub(super) fn postgres(version: u32, tables: u64) -> Node {
             file("postmaster.opts", text("postgres\n")).mode(0o600),
             file("postmaster.pid", text("1\n/var/lib/postgresql/data\n"))
                 .mode(0o600)
-                .age(3 * DAY),
+                .age(stopped + 3 * DAY),
         ],
     )
     .mode(0o700)
     .owner(999, 999)
-    .age(95)
+    .age(stopped + 95)
 }
 
 fn redis() -> Node {

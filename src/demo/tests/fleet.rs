@@ -1,17 +1,20 @@
 //! What there is in the fleet, as the inventory of a real engine shows it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::{FutureExt, StreamExt};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use vole_agent::proto::Order;
 
 use super::super::{DemoOptions, engine};
 use super::{NOW, at, daemon, open, open_one, volume, whole};
 use crate::engine::Target;
 use crate::engine::daemon::{Daemon, EngineEvent};
-use crate::model::{Mount, MountKind, Orphan, Scan};
+use crate::model::{Mount, MountId, MountKind, Orphan, Scan};
 use crate::ops::list::{self, Depth};
+use crate::ops::size::{self, Subject};
 
 async fn mounts() -> Vec<Arc<Mount>> {
     let inventory = list::load(&engine(DemoOptions::instant(NOW)), Depth::Full)
@@ -31,6 +34,8 @@ async fn the_fleet_has_what_a_newcomer_should_meet() {
         .map(|mount| mount.name.as_str())
         .collect();
     let expected = [
+        "buildx_buildkit_ci0_state",
+        "ci_cargo",
         "frontend_node_modules",
         "shop_old_dbdata",
         "shop_old_uploads",
@@ -43,7 +48,7 @@ async fn the_fleet_has_what_a_newcomer_should_meet() {
             .filter(|m| m.kind == MountKind::Anonymous && m.orphan == orphan)
             .count()
     };
-    assert_eq!((anonymous(Orphan::Yes), anonymous(Orphan::No)), (3, 2));
+    assert_eq!((anonymous(Orphan::Yes), anonymous(Orphan::No)), (5, 2));
     let scan = |name: &str| &mounts.iter().find(|mount| mount.name == name).unwrap().scan;
     assert!(matches!(scan("nas_photos"), Scan::OnDemand(_)));
     assert!(matches!(scan("legacy_export"), Scan::Alone));
@@ -65,6 +70,65 @@ async fn the_fleet_has_what_a_newcomer_should_meet() {
             .flat_map(|m| &m.attachments)
             .any(|a| a.subpath.as_deref() == Some("thumbs"))
     );
+}
+
+#[tokio::test]
+async fn contents_are_recognised_as_they_are_on_a_real_engine() {
+    let engine = engine(DemoOptions::instant(NOW));
+    let all = list::load(&engine, Depth::Full).await.unwrap().mounts;
+    let subjects = all
+        .iter()
+        .map(|mount| Subject::whole(Arc::clone(mount), true))
+        .collect();
+    let (news, mut received) = mpsc::channel(1000);
+    size::run(&engine, subjects, 0, news, CancellationToken::new()).await;
+    let mut words: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let name = |id: &MountId| all.iter().find(|mount| &mount.id == id).unwrap();
+    while let Some(batch) = received.recv().await {
+        for one in batch {
+            if let Some(contents) = one.size.measured().and_then(|measured| measured.contents.clone()) {
+                let mount = name(&one.id);
+                let key = if mount.kind == MountKind::Anonymous {
+                    "anonymous"
+                } else {
+                    &mount.name
+                };
+                words.entry(key).or_default().push(contents.words());
+            }
+        }
+    }
+    let mut anonymous = words.remove("anonymous").unwrap();
+    anonymous.sort();
+    let expected = [
+        "JS deps",
+        "MySQL/MariaDB",
+        "PostgreSQL 15",
+        "Redis/Valkey",
+        "empty",
+        "unknown",
+    ];
+    assert!(
+        expected.iter().all(|one| anonymous.iter().any(|word| word == one)),
+        "{anonymous:?}"
+    );
+    for (name, expected) in [
+        ("buildx_buildkit_ci0_state", "BuildKit state"),
+        ("ci_cargo", "build cache"),
+        ("frontend_node_modules", "JS deps"),
+        ("monitoring_grafana", "Grafana"),
+        ("monitoring_prometheus", "Prometheus"),
+        ("shop_dbdata", "PostgreSQL 16"),
+        ("shop_old_dbdata", "PostgreSQL 16"),
+        ("shop_old_uploads", "unknown"),
+        ("shop_redis", "Redis/Valkey"),
+        ("shop_search", "Elasticsearch/OpenSearch"),
+        ("test-data", "empty"),
+        ("traefik_acme", "TLS keys"),
+        ("backups", "backups"),
+        ("nas_photos", "unknown"),
+    ] {
+        assert_eq!(words[name], [expected], "{name}");
+    }
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ async fn usage_is_the_sum_of_what_is_listed() {
     let rows = daemon().volumes().await.unwrap().rows;
     for row in rows.iter().filter(|row| row.name != "legacy_export") {
         let session = open_one(&row.name).await;
-        let items: Vec<UsageItem> = session.usage(vec![at("")], 1, 0).try_concat().await.unwrap();
+        let items: Vec<UsageItem> = session.usage(vec![at("")], 1, Vec::new()).try_concat().await.unwrap();
         let complete = items.iter().find_map(|item| match item {
             UsageItem::Complete { totals, .. } => Some(*totals),
             _ => None,
@@ -133,9 +133,9 @@ async fn a_measurement_of_many_streams_in_and_ends_in_time_and_can_be_cancelled(
         .unwrap();
     let count = u32::try_from(names.len() - 1).unwrap();
     let places: Vec<Place> = (0..count).map(|root| Place { root, path: Vec::new() }).collect();
-    drop(opened.session.usage(places.clone(), 0, 0).next().await);
+    drop(opened.session.usage(places.clone(), 0, Vec::new()).next().await);
     let started = Instant::now();
-    let mut batches = opened.session.usage(places, 0, 0);
+    let mut batches = opened.session.usage(places, 0, Vec::new());
     let (mut seen, mut complete) = (HashMap::new(), 0);
     while let Some(batch) = batches.next().await {
         for item in batch.unwrap() {

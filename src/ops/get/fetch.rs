@@ -128,7 +128,7 @@ impl Job<'_> {
 
     /// Asks how much there is, for the bar. What cannot be measured only has no bar.
     async fn measure(&self, at: Place) -> Result<(), GetError> {
-        let mut replies = self.session.usage(vec![at], 0, 0);
+        let mut replies = self.session.usage(vec![at], 0, Vec::new());
         while let Some(reply) = replies.next().await {
             let items = match reply {
                 Ok(items) => items,

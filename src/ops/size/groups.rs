@@ -1,12 +1,15 @@
 //! Which subjects share a helper, and how the news of one helper's subjects are folded. Asks nobody.
 
+use std::sync::Arc;
+
 use time::OffsetDateTime;
-use vole_agent::proto::UsageItem;
+use vole_agent::proto::{Totals, UsageItem};
 
 use super::{Outcome, SizeNews, Subject};
 use crate::engine::Target;
+use crate::fingerprint::{Rules, Told};
 use crate::model::size::Measured;
-use crate::model::{BytePath, Scan, Size, Source};
+use crate::model::{BytePath, Contents, Scan, Size, Source};
 use crate::text;
 
 /// Mounts of the first helper on an engine elsewhere, where each volume is a mount of its own: few, so that the first
@@ -59,16 +62,18 @@ pub(super) struct Group {
     /// Who counts.
     pub(super) source: Source,
     pub(super) outcome: Outcome,
+    rules: Arc<Rules>,
 }
 
 impl Group {
-    pub(super) fn new(subjects: Vec<Subject>) -> Self {
+    pub(super) fn new(subjects: Vec<Subject>, rules: Arc<Rules>) -> Self {
         let settled = vec![false; subjects.len()];
         Self {
             subjects,
             settled,
             source: Source::Agent,
             outcome: Outcome::default(),
+            rules,
         }
     }
 
@@ -93,6 +98,15 @@ impl Group {
         self.subjects[at].news(size)
     }
 
+    /// What a subject looks like; `None` for a part of a mount, which says little of the whole.
+    fn contents(&self, at: usize, told: &Told) -> Option<Contents> {
+        let subject = &self.subjects[at];
+        subject
+            .path
+            .is_root()
+            .then(|| self.rules.contents(&subject.mount, told))
+    }
+
     /// Makes news of what an agent says; `owners` are the subjects of its places.
     pub(super) fn fold(&mut self, item: UsageItem, owners: &[usize], now: OffsetDateTime) -> Option<SizeNews> {
         let place = match &item {
@@ -107,12 +121,12 @@ impl Group {
             return None;
         }
         let source = self.source;
-        let measured = |totals: vole_agent::proto::Totals| {
+        let measured = |totals: Totals, contents: Option<Contents>| {
             Size::Measured(Measured {
                 totals: totals.into(),
                 at: now,
                 source,
-                contents: None,
+                contents,
             })
         };
         match item {
@@ -125,13 +139,30 @@ impl Group {
                 let path = below(&self.subjects[at].path, &path);
                 Some(SizeNews {
                     path,
-                    ..self.subjects[at].news(measured(totals))
+                    ..self.subjects[at].news(measured(totals, None))
                 })
             }
-            UsageItem::Complete { totals, faults, .. } => Some(SizeNews {
+            UsageItem::Complete {
+                totals,
+                other_fs,
                 faults,
-                ..self.settle(at, measured(totals))
-            }),
+                seen,
+                stray,
+                ..
+            } => {
+                let told = Told {
+                    seen,
+                    stray,
+                    files: totals.files,
+                    errors: totals.errors,
+                    other_fs,
+                };
+                let contents = self.contents(at, &told);
+                Some(SizeNews {
+                    faults,
+                    ..self.settle(at, measured(totals, contents))
+                })
+            }
             UsageItem::Failed { fault, .. } => Some(self.settle(at, Size::Failed(text::fault(&fault)))),
         }
     }

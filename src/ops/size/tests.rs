@@ -1,12 +1,13 @@
 //! Sizes of the demo's fleet: every subject ends exactly once, with a reason where there is no number.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use time::OffsetDateTime;
 
 use super::*;
 use crate::demo::{self, DemoOptions};
-use crate::model::Scan;
+use crate::fingerprint::{Row, Rules};
+use crate::model::{Scan, Worth};
 use crate::ops::list::{self, Depth};
 
 async fn mounts(engine: &Engine) -> Vec<Arc<Mount>> {
@@ -79,6 +80,11 @@ async fn directories_below_a_path_are_reported_within_the_mount() {
         .collect();
     assert!(!directories.is_empty(), "{news:?}");
     assert!(news.iter().all(|one| one.path.as_bytes().starts_with(b"base")));
+    let looked = |one: &SizeNews| one.size.measured().is_some_and(|measured| measured.contents.is_some());
+    assert!(
+        !news.iter().any(looked),
+        "a part of a mount does not say what the whole is"
+    );
 }
 
 #[tokio::test]
@@ -104,4 +110,39 @@ async fn a_cancelled_run_leaves_nothing_unsaid() {
             .count();
     }
     assert_eq!(said, all);
+}
+
+#[tokio::test]
+async fn a_whole_mount_says_what_it_looks_like_by_the_rules_of_its_engine() {
+    let row = Row {
+        kind: "PostgreSQL".to_owned(),
+        worth: Worth::Low,
+        any: vec![vec!["postgresql.conf".to_owned()]],
+        version: Vec::new(),
+        magic: None,
+        caches: Vec::new(),
+        names: Vec::new(),
+    };
+    let rules = Rules::new(&[row], &BTreeMap::new()).unwrap();
+    let demo = demo::engine(DemoOptions::instant(OffsetDateTime::UNIX_EPOCH));
+    let mount = mounts(&demo)
+        .await
+        .into_iter()
+        .find(|mount| mount.name == "shop_dbdata");
+    let subject = Subject::whole(mount.unwrap(), false);
+    for (engine, worth) in [
+        (demo.clone(), Worth::Critical),
+        (demo.with_rules(Arc::new(rules)), Worth::Low),
+    ] {
+        let (_, news) = measure(&engine, vec![subject.clone()], 1).await;
+        let whole = news
+            .iter()
+            .rfind(|one| one.path.is_root())
+            .and_then(|one| one.size.measured());
+        let contents = whole.and_then(|measured| measured.contents.clone()).unwrap();
+        assert_eq!((contents.looks[0].worth, contents.looks.len()), (worth, 1));
+        let below = |one: &&SizeNews| !one.path.is_root();
+        let looked = |one: &SizeNews| one.size.measured().is_some_and(|measured| measured.contents.is_some());
+        assert!(!news.iter().filter(below).any(looked));
+    }
 }

@@ -178,6 +178,8 @@ impl Shown {
                         totals: sums(400_000_000),
                         other_fs: 1,
                         faults: vec![],
+                        seen: vec![],
+                        stray: 0,
                     };
                     let partly = Totals {
                         errors: 2,

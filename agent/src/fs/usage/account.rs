@@ -10,6 +10,7 @@ use crate::fs::fault;
 use crate::fs::meta::Meta;
 use crate::proto::{Fault, Totals, UsageItem};
 use crate::serve::lock;
+use crate::signs::Finds;
 
 /// Faults that are kept per place.
 const FAULTS: usize = 16;
@@ -30,10 +31,12 @@ pub(super) struct Tree {
     live: Mutex<Totals>,
     changed: AtomicBool,
     faults: Mutex<Vec<Fault>>,
+    /// What was seen of signs.
+    pub(super) finds: Finds,
 }
 
 impl Tree {
-    pub(super) fn new(index: u32, path: Vec<u8>, dev: (u32, u32)) -> Self {
+    pub(super) fn new(index: u32, path: Vec<u8>, dev: (u32, u32), finds: Finds) -> Self {
         Self {
             index,
             path,
@@ -43,6 +46,7 @@ impl Tree {
             live: Mutex::default(),
             changed: AtomicBool::new(false),
             faults: Mutex::default(),
+            finds,
         }
     }
 
@@ -129,11 +133,14 @@ impl Account {
                 None => {
                     let other_fs = account.tree.other_fs.load(Ordering::Relaxed);
                     let faults = std::mem::take(&mut *lock(&account.tree.faults));
+                    let (seen, stray) = account.tree.finds.take();
                     report(UsageItem::Complete {
                         place,
                         totals,
                         other_fs,
                         faults,
+                        seen,
+                        stray,
                     });
                     return;
                 }

@@ -3,6 +3,7 @@
 
 mod account;
 mod inodes;
+mod look;
 mod pool;
 mod walker;
 
@@ -15,6 +16,7 @@ use rustix::io::Errno;
 use super::{Roots, fault};
 use crate::proto::{Place, UsageItem};
 use crate::serve::Halt;
+use crate::signs::Signs;
 use pool::Pool;
 use walker::Walker;
 
@@ -39,6 +41,7 @@ pub(super) fn run(
     places: &[Place],
     depth: u32,
     threads: u32,
+    signs: &Signs,
     mut deliver: impl FnMut(Vec<UsageItem>) -> Result<(), Halt>,
 ) -> Result<(), Halt> {
     let threads = match threads {
@@ -51,7 +54,7 @@ pub(super) fn run(
         let mut started = 0;
         let mut refused = None;
         for _ in 0..threads {
-            let walker = Walker::new(roots, places, depth, &pool, report.clone());
+            let walker = Walker::new(roots, places, depth, signs, &pool, report.clone());
             match Builder::new()
                 .stack_size(STACK)
                 .spawn_scoped(scope, move || walker.run())
@@ -118,7 +121,10 @@ impl Batch {
             + match &item {
                 UsageItem::Progress { .. } => 0,
                 UsageItem::Dir { path, .. } => path.len(),
-                UsageItem::Complete { faults, .. } => faults.iter().map(|f| f.path.len() + f.message.len() + 16).sum(),
+                UsageItem::Complete { faults, seen, .. } => {
+                    let faults: usize = faults.iter().map(|f| f.path.len() + f.message.len() + 16).sum();
+                    faults + seen.iter().map(|s| s.path.len() + s.head.len() + 16).sum::<usize>()
+                }
                 UsageItem::Failed { fault, .. } => fault.path.len() + fault.message.len(),
             };
         self.items.push(item);

@@ -11,12 +11,14 @@ use rustix::fs::RawDir;
 use rustix::io::Errno;
 
 use super::account::{Account, Tree, count_dir, count_file};
+use super::look::{self, Covering, Level};
 use super::pool::{Pool, Work};
 use crate::fs::Roots;
 use crate::fs::meta::Meta;
 use crate::fs::node::{Node, descriptor_limit};
 use crate::fs::window::DIRENTS;
 use crate::proto::{Place, Totals, UsageItem};
+use crate::signs::{Finds, Signs};
 
 /// Directories found in one directory before those are walked and the rest of it is read later.
 const MANY: usize = 1024;
@@ -28,6 +30,7 @@ pub(super) struct Task {
     account: Arc<Account>,
     /// Levels below the place.
     depth: u32,
+    cover: Covering,
 }
 
 #[derive(Debug)]
@@ -43,6 +46,7 @@ pub(super) struct Walker<'a> {
     roots: &'a Roots,
     places: &'a [Place],
     depth: u32,
+    signs: &'a Signs,
     pool: &'a Pool,
     report: SyncSender<UsageItem>,
     stack: Vec<Task>,
@@ -55,6 +59,7 @@ impl<'a> Walker<'a> {
         roots: &'a Roots,
         places: &'a [Place],
         depth: u32,
+        signs: &'a Signs,
         pool: &'a Pool,
         report: SyncSender<UsageItem>,
     ) -> Self {
@@ -63,6 +68,7 @@ impl<'a> Walker<'a> {
             roots,
             places,
             depth,
+            signs,
             pool,
             report,
             stack: Vec::new(),
@@ -99,11 +105,14 @@ impl<'a> Walker<'a> {
             Ok(meta) => meta,
             Err(fault) => return self.send(UsageItem::Failed { place, fault }),
         };
-        let tree = Arc::new(Tree::new(place, at.path.clone(), meta.dev));
+        let looks = at.path.is_empty() && !self.signs.is_empty();
+        let finds = if looks { Finds::of(self.signs) } else { Finds::default() };
+        let tree = Arc::new(Tree::new(place, at.path.clone(), meta.dev, finds));
         let account = Account::of_tree(Arc::clone(&tree));
         let mut totals = Totals::default();
         if !meta.is_dir() {
             count_file(&mut totals, &meta, &tree);
+            tree.finds.add_stray(u64::from(looks));
             account.add(&totals);
             return self.close(&account);
         }
@@ -112,10 +121,15 @@ impl<'a> Walker<'a> {
             Ok(fd) => {
                 account.add(&totals);
                 self.pool.began(&tree);
+                let cover = match looks {
+                    true => look::root(self.signs, &tree.finds, fd.as_fd()),
+                    false => Covering::UNLOOKED,
+                };
                 self.stack.push(Task {
                     what: What::Continue(Node::top(fd)),
                     account,
                     depth: 0,
+                    cover,
                 });
             }
             Err(fault) => self.send(UsageItem::Failed { place, fault }),
@@ -123,17 +137,24 @@ impl<'a> Walker<'a> {
     }
 
     fn walk(&mut self, task: Task) {
-        let Task { what, account, depth } = task;
+        let Task {
+            what,
+            account,
+            depth,
+            cover,
+        } = task;
         match what {
             What::Continue(node) => {
                 if let Some(fd) = node.fd() {
-                    self.read(&node, fd, &account, depth);
+                    self.read(&node, fd, &account, Level { depth, cover });
                 }
             }
             What::Enter { parent, name } => match Node::enter(&parent, name, self.roots.resolver, self.limit) {
                 Ok((node, extra)) => {
                     if let Some(fd) = extra.as_ref().map(AsFd::as_fd).or(node.fd()) {
-                        self.read(&node, fd, &account, depth);
+                        let finds = &account.tree.finds;
+                        let cover = cover.settle(self.signs, finds, fd, || node.path(b"", b""));
+                        self.read(&node, fd, &account, Level { depth, cover });
                     }
                 }
                 Err((name, errno)) => {
@@ -154,7 +175,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Reads a directory, or the next part of it.
-    fn read(&mut self, node: &Arc<Node>, fd: BorrowedFd<'_>, account: &Arc<Account>, depth: u32) {
+    fn read(&mut self, node: &Arc<Node>, fd: BorrowedFd<'_>, account: &Arc<Account>, level: Level) {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut entries = RawDir::new(fd, &mut buffer);
         let mut found = Found::default();
@@ -162,7 +183,7 @@ impl<'a> Walker<'a> {
         let mut rest = false;
         while let Some(entry) = entries.next() {
             match entry {
-                Ok(entry) => self.look(node, fd, entry.file_name(), account, depth, &mut found),
+                Ok(entry) => self.look(node, fd, entry.file_name(), account, level, &mut found),
                 Err(errno) => {
                     fail(
                         &mut found.totals,
@@ -187,13 +208,17 @@ impl<'a> Walker<'a> {
         }
         self.buffer = buffer;
         account.add(&found.totals);
+        if level.cover.counts_stray() {
+            account.tree.finds.add_stray(found.totals.files);
+        }
         account.open(found.tasks + usize::from(rest));
         if rest {
             // Below its children, so that they are walked first and the stack stays small.
             let task = Task {
                 what: What::Continue(Arc::clone(node)),
                 account: Arc::clone(account),
-                depth,
+                depth: level.depth,
+                cover: level.cover,
             };
             self.stack.insert(base, task);
         }
@@ -206,7 +231,7 @@ impl<'a> Walker<'a> {
         dir: BorrowedFd<'_>,
         name: &CStr,
         account: &Arc<Account>,
-        depth: u32,
+        level: Level,
         found: &mut Found,
     ) {
         if name == c"." || name == c".." {
@@ -221,10 +246,13 @@ impl<'a> Walker<'a> {
         };
         if meta.mount_root || meta.dev != tree.dev {
             tree.other_fs.fetch_add(1, Ordering::Relaxed);
-        } else if !meta.is_dir() {
+            return;
+        }
+        let cover = look::entry(self.signs, &tree.finds, level, node, dir, name, &meta);
+        if !meta.is_dir() {
             count_file(&mut found.totals, &meta, tree);
         } else {
-            let depth = depth.saturating_add(1);
+            let depth = level.depth.saturating_add(1);
             let account = if depth <= self.depth {
                 let below = Account::below(account, name.to_bytes());
                 let mut own = Totals::default();
@@ -240,7 +268,12 @@ impl<'a> Walker<'a> {
                 parent: Arc::clone(node),
                 name: name.to_owned(),
             };
-            self.stack.push(Task { what, account, depth });
+            self.stack.push(Task {
+                what,
+                account,
+                depth,
+                cover,
+            });
         }
     }
 

@@ -98,6 +98,8 @@ fn measured_sums_arrive_order_and_give_shares() {
             totals: totals(10_000_000),
             other_fs: 0,
             faults: vec![],
+            seen: vec![],
+            stray: 0,
         }],
     });
     let order = world.names();
