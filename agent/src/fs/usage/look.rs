@@ -94,6 +94,7 @@ pub(super) fn root(signs: &Signs, finds: &Finds, dir: BorrowedFd<'_>) -> Coverin
 }
 
 /// Matches an entry, and says who speaks for what is beneath it when it is a directory.
+#[inline]
 pub(super) fn entry(
     signs: &Signs,
     finds: &Finds,
@@ -105,9 +106,8 @@ pub(super) fn entry(
 ) -> Covering {
     let covered = level.cover.covered();
     let below = level.depth as usize + 1;
-    let mut cover = Covering::Is(covered);
     if covered == Covered::Yes || !signs.reach(below) {
-        return cover;
+        return Covering::Is(covered);
     }
     let entry = Entry {
         name: name.to_bytes(),
@@ -115,11 +115,19 @@ pub(super) fn entry(
         level: below,
         covered,
     };
-    if signs.loose(&entry) {
+    matched(signs, finds, &entry, node, dir, name)
+}
+
+/// Apart, so that most entries of a deep tree pass by without it.
+#[inline(never)]
+fn matched(signs: &Signs, finds: &Finds, entry: &Entry<'_>, node: &Node, dir: BorrowedFd<'_>, name: &CStr) -> Covering {
+    let covered = entry.covered;
+    let mut cover = Covering::Is(covered);
+    if signs.loose(entry) {
         finds.add_stray(1);
     }
     signs.matching(
-        &entry,
+        entry,
         || node.names(),
         |at| {
             let Some(sign) = signs.get(at) else { return };
