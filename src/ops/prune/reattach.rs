@@ -56,7 +56,9 @@ pub(super) fn renamed<'a>(
     let graded = twins
         .into_iter()
         .filter_map(|twin| Some((likeness(looked, look(twin))?, twin)));
-    let (likeness, twin) = graded.max_by_key(|(likeness, _)| *likeness)?;
+    // Of several that are as likely, the project whose name is most like the old one.
+    let like = |twin: &Mount| common(mount.project.as_deref(), twin.project.as_deref());
+    let (likeness, twin) = graded.max_by_key(|(likeness, twin)| (*likeness, like(twin)))?;
     let (project, short) = (mount.project.as_deref()?, short_name(mount)?);
     let other = twin.project.as_deref()?;
     let same = match (likeness, contents(looked)) {
@@ -66,7 +68,7 @@ pub(super) fn renamed<'a>(
     };
     Some(Renamed {
         reason: format!(
-            "project {project} lives on as {other}? {} has its place as {short}{same}: re-attach?",
+            "project {project} lives on as {other}: {} has its place as {short}{same}; re-attach?",
             twin.name
         ),
         hint: format!(
@@ -86,6 +88,12 @@ enum Likeness {
     Empty,
     /// Both look like the same thing.
     Same,
+}
+
+/// Bytes that two names start with alike.
+fn common(one: Option<&str>, other: Option<&str>) -> usize {
+    let (one, other) = (one.unwrap_or_default().bytes(), other.unwrap_or_default().bytes());
+    one.zip(other).take_while(|(a, b)| a == b).count()
 }
 
 fn contents(looked: Option<&Looked>) -> Judged<'_> {

@@ -422,6 +422,24 @@ fn a_renamed_project_is_to_be_attached_again() {
 }
 
 #[test]
+fn of_two_projects_that_may_be_the_new_one_the_name_decides() {
+    let of = |project: &'static str| {
+        let labels = [
+            ("com.docker.compose.project", project),
+            ("com.docker.compose.volume", "dbdata"),
+        ];
+        labelled(named(&format!("{project}_dbdata")), &labels)
+    };
+    let case = Case::new()
+        .with(of("shop_old"), Some(postgres()))
+        .with(used(of("shop"), "a"), Some(postgres()))
+        .with(used(of("store"), "b"), Some(postgres()));
+    let plan = case.live("store").live("shop").plan();
+    let row = plan.row(&VolumeName::new("shop_old_dbdata")).unwrap();
+    assert!(row.reason.contains("shop_old lives on as shop:"), "{}", row.reason);
+}
+
+#[test]
 fn a_name_in_a_compose_line_is_quoted_where_yaml_needs_it() {
     let labels = [
         ("com.docker.compose.project", "shop"),
