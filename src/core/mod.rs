@@ -6,6 +6,7 @@ pub mod details;
 pub mod effect;
 pub mod figures;
 pub mod files;
+mod fuzzy;
 pub mod input;
 pub mod jobs;
 pub mod key;

@@ -2,12 +2,12 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
+use std::iter;
 
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
-use nucleo_matcher::{Config, Matcher, Utf32Str};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::super::fuzzy::Fuzzy;
 use super::{Mounts, Sum};
 use crate::model::{Class, Mount, MountKind, Orphan, Size};
 
@@ -205,13 +205,13 @@ fn compare(order: Order, a: &Sorted<'_>, b: &Sorted<'_>) -> Ordering {
 
 /// The rows of the table as its filters and its order say.
 pub(super) fn rows(table: &Mounts, _now: OffsetDateTime) -> Vec<Row> {
-    let mut filter = Filter::new(table.filter.text());
+    let mut filter = Fuzzy::new(table.filter.text());
     let mut sorted: Vec<Sorted<'_>> = table
         .entries()
         .enumerate()
         .filter(|(_, (mount, size))| {
             let class = || table.class(mount, size).map(|(class, _)| class);
-            table.quick.lets(mount) && table.quick.class.lets(class) && filter.lets(mount)
+            table.quick.lets(mount) && table.quick.class.lets(class) && filter.lets(texts(mount))
         })
         .map(|(place, (mount, size))| Sorted {
             place,
@@ -274,32 +274,10 @@ fn grouped(table: &Mounts, sorted: &[Sorted<'_>]) -> Vec<Row> {
     rows
 }
 
-/// The fuzzy filter over a mount's name, project and containers.
-struct Filter {
-    pattern: Option<(Pattern, Matcher)>,
-    buffer: Vec<char>,
-}
-
-impl Filter {
-    fn new(text: &str) -> Self {
-        let pattern = (!text.trim().is_empty()).then(|| {
-            let pattern = Pattern::parse(text, CaseMatching::Smart, Normalization::Smart);
-            (pattern, Matcher::new(Config::DEFAULT))
-        });
-        Self {
-            pattern,
-            buffer: Vec::new(),
-        }
-    }
-
-    fn lets(&mut self, mount: &Mount) -> bool {
-        let Some((pattern, matcher)) = &mut self.pattern else {
-            return true;
-        };
-        let buffer = &mut self.buffer;
-        let mut hit = |text: &str| pattern.score(Utf32Str::new(text, buffer), matcher).is_some();
-        hit(&mount.name)
-            || mount.project.as_deref().is_some_and(&mut hit)
-            || mount.attachments.iter().any(|attachment| hit(&attachment.container))
-    }
+/// What the fuzzy filter looks at: a mount's name, project and containers.
+fn texts(mount: &Mount) -> impl Iterator<Item = &str> {
+    let containers = mount.attachments.iter().map(|attachment| attachment.container.as_str());
+    iter::once(mount.name.as_str())
+        .chain(mount.project.as_deref())
+        .chain(containers)
 }
