@@ -15,7 +15,18 @@
 //! ```
 //!
 //! Beside or instead of the table: [`core::details`], the files of a mount ([`core::files`]), the preview of one file
-//! ([`core::preview`]). Over it at most one dialog: help, palette, jobs.
+//! ([`core::preview`]), the plan of a removal ([`core::plan`]). Over it at most one dialog: help, palette, jobs, a name to
+//! be typed, the question before a removal.
+//!
+//! ```text
+//!  plan: what may be left over                made just now   bar      ui::plan      scope, filters, how old it is
+//!  Safe  2 · 1 GiB  go when you confirm                       title    core::plan    a group and what it frees
+//! ▌[x] build-cache    1 GiB empty   40d nothing refers to it  row      core::plan    chosen, what, how big, why
+//!  Ask  1 · 700 MiB  go only when their name is typed
+//!   ▸  in use or not to be told: 14                           fold     core::plan    what no plan takes along
+//!  why        nothing refers to it: …                         pane     core::plan    everything about the row
+//!  2 chosen · 1 GiB                                           status   ui::status    what goes when you confirm
+//! ```
 //!
 //! # The way of a key
 //!

@@ -18,13 +18,17 @@ pub enum Section {
     Files,
     /// The preview of one file.
     Preview,
+    /// The plan of a removal.
+    Plan,
+    /// The question before a removal. It has the keys for itself.
+    Confirm,
     /// The list of jobs.
     Jobs,
 }
 
 impl Section {
     /// All sections in the order in which help shows them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Global,
         Self::Move,
         Self::Start,
@@ -32,6 +36,8 @@ impl Section {
         Self::Details,
         Self::Files,
         Self::Preview,
+        Self::Plan,
+        Self::Confirm,
         Self::Jobs,
     ];
 
@@ -45,6 +51,8 @@ impl Section {
             Self::Details => "Details",
             Self::Files => "Files",
             Self::Preview => "Preview",
+            Self::Plan => "Plan",
+            Self::Confirm => "The question before a removal",
             Self::Jobs => "Jobs",
         }
     }
@@ -93,7 +101,8 @@ actions! {
         ShowMounts "show-mounts" ["1"] "" "Shows the mounts";
         ShowDetails "show-details" ["2"] "" "Shows the details of this mount";
         ShowFiles "show-files" ["3"] "" "Shows the files of this mount";
-        Copy "copy" ["y"] "" "Copies the name or path to your terminal's clipboard";
+        ShowPlan "show-plan" ["5"] "" "Shows the plan of a removal that was made last";
+        Copy "copy" ["y"] "" "Copies the name, path or hint to your terminal's clipboard";
         Suspend "suspend" ["ctrl-z"] "" "Suspends vole; `fg` brings it back";
         Quit "quit" ["q", "ctrl-c"] "quit" "Ends vole";
     }
@@ -123,6 +132,8 @@ actions! {
         Mark "mark" ["space"] "mark" "Marks the mount, or not, and moves down";
         MarkRange "mark-range" ["v"] "" "Starts a range of marks, or ends it";
         MarkNone "mark-none" ["V"] "" "Takes all marks away";
+        Prune "prune" ["P"] "prune" "Plans what of the orphans can go; removes nothing yet";
+        Remove "remove" ["d"] "remove" "Plans the removal of what is marked, or else of this volume";
         Measure "measure" ["r"] "measure" "Measures again: what is marked, or else this mount";
         MeasureAll "measure-all" ["M"] "" "Measures every mount again";
         CancelMeasure "cancel-measure" ["X"] "" "Cancels the running measurement";
@@ -143,6 +154,20 @@ actions! {
         Follow "follow" ["f"] "follow" "Follows the growing file, or stops";
         ToggleHex "hex" ["x"] "hex" "Shows bytes in hex, or text";
         Wrap "wrap" ["W"] "" "Wraps long lines, or not";
+    }
+    Plan {
+        PlanToggle "plan-toggle" ["space"] "take" "Takes the volume or container along, or not";
+        PlanRemove "plan-remove" ["enter"] "remove" "Removes what is chosen, after a question";
+        PlanUnfold "plan-unfold" ["u"] "used" "Lists the volumes that are used, or not";
+        PlanNamed "plan-named" ["n"] "named" "Plans again: volumes with a name may be safe too, or not";
+        PlanProject "plan-project" ["p"] "project" "Plans again: only the project of this volume, or all";
+        PlanAge "plan-age" ["a"] "age" "Plans again: any age, or untouched for 7, 30, 90 days, a year";
+        PlanFilter "plan-filter" ["/"] "filter" "Filters the plan's rows, fuzzily";
+        PlanCancel "plan-cancel" ["x"] "cancel" "Stops the removal before its next volume";
+    }
+    Confirm {
+        Yes "yes" ["y"] "remove them" "Removes what the question names";
+        No "no" ["n", "enter", "esc", "q", "ctrl-c"] "keep everything" "Removes nothing";
     }
     Jobs {
         CancelJob "cancel-job" ["x"] "cancel" "Cancels the job under the cursor";
@@ -173,12 +198,15 @@ mod tests {
             Section::Details,
             Section::Files,
             Section::Preview,
+            Section::Plan,
+            Section::Confirm,
             Section::Jobs,
         ] {
             let mut keys = HashSet::new();
+            let everywhere = |other| section != Section::Confirm && matches!(other, Section::Global | Section::Move);
             for row in ACTIONS
                 .iter()
-                .filter(|row| matches!(row.section, Section::Global | Section::Move) || row.section == section)
+                .filter(|row| everywhere(row.section) || row.section == section)
             {
                 for key in row.keys {
                     assert!(keys.insert(*key), "{key} means two things in {section:?}");

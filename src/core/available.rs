@@ -1,6 +1,7 @@
 //! What can be done now: one answer for keys, footer, help and palette, so that none of them lies. Pure.
 
 use super::action::{ACTIONS, Action, Declared, Section};
+use super::plan::{Review, Stage};
 use super::state::{Dialog, EngineState, Screen, Search, State};
 use crate::model::Scan;
 
@@ -36,10 +37,12 @@ fn under(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
             Section::Global => global(dialog, action, state),
             Section::Move => moving(dialog, state),
             Section::Start => matches!(state.search, Search::Failed(_)),
-            Section::Mounts => state.engine().is_some_and(|engine| mounts(action, engine)),
+            Section::Mounts => state.engine().is_some_and(|engine| mounts(action, state, engine)),
             Section::Details => state.engine().is_some_and(has_containers),
             Section::Files | Section::Preview => files(action, state),
             Section::Jobs => cancellable(state),
+            Section::Plan => state.engine().is_some_and(|engine| plan(action, state, engine)),
+            Section::Confirm => true,
         }
 }
 
@@ -56,6 +59,7 @@ fn moving(dialog: Option<&Dialog>, state: &State) -> bool {
         (None, Screen::Start) => false,
         (None, Screen::Mounts) => state.engine().is_some_and(|engine| engine.mounts.current().is_some()),
         (None, Screen::Details | Screen::Files) => true,
+        (None, Screen::Plan) => review(state).is_some_and(|review| !review.lines().is_empty()),
     }
 }
 
@@ -76,24 +80,31 @@ fn global(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
     match action {
         Action::Quit | Action::Suspend | Action::Help | Action::Palette | Action::Jobs => true,
         Action::Back => over || back(state),
+        Action::Refresh if state.screen == Screen::Plan => {
+            !over && review(state).is_some_and(|review| !review.is_busy())
+        }
         Action::Refresh => !over && engine.is_some_and(|engine| engine.loading.is_none()),
         Action::NextPane => {
             !over
                 && match state.screen {
                     Screen::Mounts => state.details_open,
                     Screen::Files => files(action, state),
+                    Screen::Plan => review(state).is_some_and(|review| !review.lines().is_empty()),
                     Screen::Start | Screen::Details => false,
                 }
         }
         Action::ShowMounts => !over && engine.is_some() && state.screen != Screen::Mounts,
-        Action::ShowDetails => !over && state.screen != Screen::Details && engine.is_some_and(has_current),
-        Action::ShowFiles => !over && state.screen != Screen::Files && engine.is_some_and(browsable),
+        // Which mount they are of shows on neither of the others.
+        Action::ShowDetails => !over && of_a_mount(state, Screen::Details) && engine.is_some_and(has_current),
+        Action::ShowFiles => !over && of_a_mount(state, Screen::Files) && engine.is_some_and(browsable),
+        Action::ShowPlan => !over && state.screen != Screen::Plan && review(state).is_some(),
         Action::Copy => {
             !over
                 && match state.screen {
                     Screen::Start => false,
                     Screen::Mounts | Screen::Details => engine.is_some_and(has_current),
                     Screen::Files => files(action, state),
+                    Screen::Plan => review(state).is_some_and(|review| review.copied().is_some()),
                 }
         }
         _ => true,
@@ -104,7 +115,7 @@ fn global(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
 fn back(state: &State) -> bool {
     match state.screen {
         Screen::Start => false,
-        Screen::Details | Screen::Files => true,
+        Screen::Details | Screen::Files | Screen::Plan => true,
         Screen::Mounts => {
             state.details_focused
                 || state.details_open
@@ -124,8 +135,47 @@ fn browsable(engine: &EngineState) -> bool {
         .is_some_and(|(mount, _)| !matches!(mount.scan, Scan::Never(_)))
 }
 
-fn mounts(action: Action, engine: &EngineState) -> bool {
+/// Whether a screen about the mount under the cursor can be gone to: one of those that show it is on.
+fn of_a_mount(state: &State, to: Screen) -> bool {
+    to != state.screen && matches!(state.screen, Screen::Mounts | Screen::Details | Screen::Files)
+}
+
+fn review(state: &State) -> Option<&Review> {
+    state.engine()?.plan.as_ref()
+}
+
+fn plan(action: Action, state: &State, engine: &EngineState) -> bool {
+    let Some(review) = &engine.plan else { return false };
+    let changes = !state.settings.read_only;
+    let again = review.looks_at().filter(|_| !review.is_busy());
     match action {
+        Action::PlanToggle => {
+            let stands = review.current().is_some() || review.current_container().is_some();
+            changes && stands && review.stage == Stage::Ready
+        }
+        Action::PlanRemove => changes && review.has_chosen(),
+        Action::PlanCancel => match review.stage {
+            Stage::Removing(job) => state.jobs.get(job).is_some_and(|job| !job.cancelling),
+            _ => false,
+        },
+        Action::PlanUnfold => review.can_fold(),
+        Action::PlanNamed | Action::PlanAge => again.is_some(),
+        Action::PlanProject => again.is_some_and(|filter| {
+            let project = review.current().and_then(|row| row.mount.project.as_ref());
+            filter.project.is_some() || project.is_some()
+        }),
+        Action::PlanFilter => review.plan().is_some_and(|plan| !plan.rows.is_empty()),
+        _ => false,
+    }
+}
+
+fn mounts(action: Action, state: &State, engine: &EngineState) -> bool {
+    // No helper may run while a removal does, and there is one plan at a time.
+    let busy = engine.plan.as_ref().is_some_and(Review::is_busy);
+    match action {
+        Action::Prune => !busy && engine.mounts.inventory().is_some(),
+        Action::Remove => !busy && !state.settings.read_only && !engine.mounts.chosen_volumes().0.is_empty(),
+        Action::Measure | Action::MeasureAll if busy => false,
         Action::OpenFiles => browsable(engine),
         Action::Inspect | Action::Mark | Action::MarkRange => has_current(engine),
         Action::MarkNone => engine.mounts.has_marks(),

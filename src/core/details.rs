@@ -67,19 +67,28 @@ pub enum Role {
 pub type Line = Vec<(Role, String)>;
 
 /// Collects wrapped lines.
-struct Writer {
-    lines: Vec<Line>,
+pub(super) struct Writer {
+    pub(super) lines: Vec<Line>,
     width: usize,
 }
 
 impl Writer {
-    fn heading(&mut self, text: &str) {
+    /// For this many columns.
+    pub(super) fn new(width: u16) -> Self {
+        Self {
+            lines: Vec::new(),
+            width: usize::from(width),
+        }
+    }
+
+    /// A heading behind an empty line.
+    pub(super) fn heading(&mut self, text: &str) {
         self.lines.push(Vec::new());
         self.lines.push(vec![(Role::Heading, text::fit(text, self.width, "…"))]);
     }
 
     /// A label and its value; the value is wrapped under itself, at spaces and slashes where there are some.
-    fn field(&mut self, label: &str, role: Role, value: &str) {
+    pub(super) fn field(&mut self, label: &str, role: Role, value: &str) {
         let room = self.width.saturating_sub(LABEL).max(8);
         for (at, part) in text::wrap(&text::printable_str(value), room).into_iter().enumerate() {
             let label = if at == 0 { label } else { "" };
@@ -88,7 +97,8 @@ impl Writer {
         }
     }
 
-    fn text(&mut self, indent: usize, role: Role, value: &str) {
+    /// Text, wrapped behind so many free columns.
+    pub(super) fn text(&mut self, indent: usize, role: Role, value: &str) {
         for part in text::wrap(&text::printable_str(value), self.width.saturating_sub(indent).max(8)) {
             self.lines.push(vec![(Role::Plain, " ".repeat(indent)), (role, part)]);
         }
@@ -104,10 +114,7 @@ pub fn lines(
     now: OffsetDateTime,
     width: u16,
 ) -> Vec<Line> {
-    let mut out = Writer {
-        lines: Vec::new(),
-        width: usize::from(width),
-    };
+    let mut out = Writer::new(width);
     out.text(0, Role::Title, &mount.name);
     facts(&mut out, mount, now);
     last_use(&mut out, mount, details, now);

@@ -1,12 +1,16 @@
 //! What the core wants done, as plain data. Knows nothing of how.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use time::OffsetDateTime;
 
 use super::files;
 use super::msg::MaskedKey;
 use crate::model::size::Measured;
-use crate::model::{EngineId, JobId, Mount, MountId};
+use crate::model::{EngineId, JobId, Mount, MountId, VolumeName};
 use crate::ops::list::{Depth, Inventory};
+use crate::ops::prune::{Plan, Scope};
 
 /// Something to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,4 +59,24 @@ pub enum EngineEffect {
     Masked(MaskedKey),
     /// For the files screen.
     Files(files::Effect),
+    /// Gather evidence and make a plan of removals; an earlier gathering is cancelled.
+    Plan {
+        /// Tells its answers from those of an earlier one.
+        ask: u64,
+        /// What for.
+        scope: Scope,
+        /// The time now.
+        at: OffsetDateTime,
+    },
+    /// Nobody waits for the plan any more.
+    DropPlan,
+    /// Remove the chosen rows of a plan as a job.
+    Remove {
+        /// The job.
+        job: JobId,
+        /// The plan.
+        plan: Arc<Plan>,
+        /// Its volumes that go.
+        chosen: BTreeSet<VolumeName>,
+    },
 }

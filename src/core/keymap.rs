@@ -121,9 +121,10 @@ impl Keymap {
 /// Whether keys of both sections can be active at once.
 fn together(a: Section, b: Section) -> bool {
     let everywhere = |section| matches!(section, Section::Global | Section::Move);
+    // The question before a removal leaves no other key a meaning.
+    let alone = a == Section::Confirm || b == Section::Confirm;
     a == b
-        || everywhere(a)
-        || everywhere(b)
+        || !alone && (everywhere(a) || everywhere(b))
         || matches!(
             (a, b),
             (Section::Mounts, Section::Details) | (Section::Details, Section::Mounts)

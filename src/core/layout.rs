@@ -136,6 +136,66 @@ pub fn mounts(size: (u16, u16), details_open: bool) -> MountsParts {
     }
 }
 
+/// The parts of the plan screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanParts {
+    /// What is planned, and how old that is.
+    pub bar: Rect,
+    /// The plan's lines.
+    pub rows: Rect,
+    /// The line between rows and pane, where there is one.
+    pub rule: Rect,
+    /// Everything about the line under the cursor.
+    pub pane: Rect,
+}
+
+/// Divides the body for the plan screen.
+pub fn plan(size: (u16, u16)) -> PlanParts {
+    let body = shell(size).body;
+    let bar = Rect {
+        height: body.height.min(1),
+        ..body
+    };
+    let below = Rect {
+        y: body.y + bar.height,
+        height: body.height - bar.height,
+        ..body
+    };
+    if size.0 >= WIDE {
+        let width = (body.width * 2 / 5).clamp(40, 64);
+        let left = body.width - width - 1;
+        let rule = Rect {
+            x: left,
+            width: 1,
+            ..below
+        };
+        let pane = Rect {
+            x: left + 2,
+            width: width - 1,
+            ..below
+        };
+        let rows = Rect { width: left, ..below };
+        return PlanParts { bar, rows, rule, pane };
+    }
+    let height = (below.height * 2 / 5).min(below.height.saturating_sub(4));
+    let rows = Rect {
+        height: below.height - height - u16::from(height > 0),
+        ..below
+    };
+    let rule = Rect {
+        y: rows.bottom(),
+        height: u16::from(height > 0),
+        ..below
+    };
+    let pane = Rect {
+        x: 1,
+        y: rule.bottom(),
+        width: below.width.saturating_sub(1),
+        height,
+    };
+    PlanParts { bar, rows, rule, pane }
+}
+
 /// Where the details are when they have the screen for themselves.
 pub fn details_screen(size: (u16, u16)) -> Rect {
     let body = shell(size).body;
@@ -177,13 +237,17 @@ mod tests {
                     parts.details,
                     parts.rule,
                 ];
+                let PlanParts { bar, rows, rule, pane } = plan(size);
+                let planned = [bar, rows, rule, pane].to_vec();
                 let all: Vec<Rect> = all.into_iter().flatten().collect();
-                for (at, rect) in all.iter().enumerate() {
-                    assert!(inside(*rect), "{rect:?} at {size:?}");
-                    assert!(
-                        all[at + 1..].iter().all(|other| rect.intersection(*other).is_empty()),
-                        "{size:?}"
-                    );
+                for all in [all, planned] {
+                    for (at, rect) in all.iter().enumerate() {
+                        assert!(inside(*rect), "{rect:?} at {size:?}");
+                        assert!(
+                            all[at + 1..].iter().all(|other| rect.intersection(*other).is_empty()),
+                            "{size:?}"
+                        );
+                    }
                 }
                 assert!(inside(details_screen(size)) && inside(dialog(size, 70, 20)));
             }

@@ -15,6 +15,7 @@ pub mod layout;
 pub mod menu;
 pub mod mounts;
 pub mod msg;
+pub mod plan;
 pub mod preview;
 #[cfg(test)]
 pub(crate) mod sample;

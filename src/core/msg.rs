@@ -14,6 +14,7 @@ use crate::model::size::Measured;
 use crate::model::{EngineId, JobId, MountId, Size};
 use crate::ops::list::Inventory;
 use crate::ops::sightings::Sighting;
+use crate::ops::prune::{Event, Plan, Step};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,6 +87,27 @@ pub enum EngineMsg {
     },
     /// For the files screen.
     Files(files::Msg),
+    /// How far the gathering for a plan is.
+    Planning {
+        /// The question, see [`super::effect::EngineEffect::Plan`].
+        ask: u64,
+        /// How far.
+        step: Step,
+    },
+    /// The answer to [`super::effect::EngineEffect::Plan`].
+    Planned {
+        /// The question.
+        ask: u64,
+        /// The answer.
+        result: Result<Arc<Plan>, EngineError>,
+    },
+    /// What came of some objects of a running removal.
+    Removed {
+        /// The removal.
+        job: JobId,
+        /// Object by object.
+        events: Vec<Event>,
+    },
 }
 
 /// Bytes of a file system.

@@ -14,6 +14,7 @@ use crate::engine::daemon::Flavour;
 use crate::model::size::{Measured, TotalsRow};
 use crate::model::{EngineId, Mount, MountId, Orphan, Size, Source};
 use crate::ops::list::Inventory;
+use crate::ops::prune::{Filter, Group, Identity, Plan, Row, Scope, Stopped};
 
 /// The present of these tests.
 pub(crate) const NOW: OffsetDateTime = datetime!(2026-01-15 12:00 UTC);
@@ -105,4 +106,79 @@ pub(crate) fn listing(mounts: Vec<Mount>) -> State {
         tell(&mut state, EngineMsg::Inventory(Ok(Arc::clone(&list))));
     }
     state
+}
+
+/// A row of a plan: a named volume of so many bytes; `None` is unknown.
+pub(crate) fn row(name: &str, group: Group, bytes: Option<u64>) -> Row {
+    let size = match bytes {
+        Some(bytes) => Size::Measured(measured(bytes)),
+        None => Size::Unknown(Some("nobody could look".to_owned())),
+    };
+    Row {
+        mount: Arc::new(volume(name)),
+        group,
+        reason: match group {
+            Group::Safe => "empty, and nothing refers to it",
+            Group::Ask => "it has a name, and nobody can tell what is in it",
+            Group::Keep => "a database, last written 3d ago",
+        }
+        .to_owned(),
+        blocked: false,
+        size,
+        frees: bytes,
+        fingerprint: bytes.map(|_| "empty".to_owned()),
+        last_write: Some(NOW - time::Duration::days(40)),
+        last_use: None,
+        hint: None,
+        identity: Identity::default(),
+    }
+}
+
+/// A row of a volume that a container uses.
+pub(crate) fn used(name: &str) -> Row {
+    Row {
+        blocked: true,
+        reason: "web uses it".to_owned(),
+        ..row(name, Group::Keep, Some(5 << 20))
+    }
+}
+
+/// A plan over what may be left over.
+pub(crate) fn plan(rows: Vec<Row>) -> Plan {
+    Plan {
+        scope: Scope::Orphans(Filter::default()),
+        at: NOW,
+        containers: Vec::new(),
+        rows,
+        warnings: Vec::new(),
+    }
+}
+
+/// A container that does not run and frees these volumes.
+pub(crate) fn stopped(name: &str, frees: &[&str]) -> Stopped {
+    Stopped {
+        id: format!("id-of-{name}"),
+        name: name.to_owned(),
+        image: "postgres:16".to_owned(),
+        chosen: false,
+        blocked: None,
+        frees: frees.iter().map(|name| (*name).to_owned()).collect(),
+        anonymous: Vec::new(),
+    }
+}
+
+/// A state that lists the plan's volumes, with the plan on screen.
+pub(crate) fn planning(plan: Plan) -> State {
+    let mounts = plan.rows.iter().map(|row| Mount::clone(&row.mount)).collect();
+    let mut state = listing(mounts);
+    keys(&mut state, "P");
+    answer(&mut state, plan);
+    state
+}
+
+/// Answers the plan that is awaited.
+pub(crate) fn answer(state: &mut State, plan: Plan) -> Vec<Effect> {
+    let ask = state.engine().unwrap().plan.as_ref().unwrap().ask();
+    let result = Ok(Arc::new(plan));
+    tell(state, EngineMsg::Planned { ask, result })
 }

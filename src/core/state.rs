@@ -13,6 +13,7 @@ use super::jobs::Jobs;
 use super::keymap::Keymap;
 use super::mounts::{Mounts, Order};
 use super::msg::{Attempt, Notice, Space};
+use super::plan::{self, Review};
 use crate::engine::{About, EngineError};
 use crate::fingerprint::Rules;
 use crate::model::{EngineId, JobId};
@@ -84,6 +85,8 @@ pub enum Screen {
     Details,
     /// One mount's files.
     Files,
+    /// The plan of a removal.
+    Plan,
 }
 
 /// What lies over the screen and takes the keys.
@@ -106,6 +109,17 @@ pub enum Dialog {
         /// The job under the cursor; `None` for the newest.
         at: Option<JobId>,
     },
+    /// A name has to be typed before something is taken along.
+    Type {
+        /// What, and the name.
+        wanted: plan::Wanted,
+        /// What is typed.
+        input: Input,
+        /// Whether something else was typed and meant.
+        wrong: bool,
+    },
+    /// Whether the chosen rows of the plan shall be removed.
+    Confirm,
 }
 
 /// One engine and what is known of it.
@@ -139,6 +153,12 @@ pub struct EngineState {
     pub first_measured: bool,
     /// The running measurement.
     pub measuring: Option<JobId>,
+    /// Whether that is the one at the start.
+    pub measuring_first: bool,
+    /// The plan of a removal that was made last.
+    pub plan: Option<Review>,
+    /// Plans asked for so far.
+    pub plans: u64,
     /// Whether sizes of an earlier start were asked for and came.
     pub cached: Asked,
     /// Whether free space was asked for.
@@ -210,6 +230,7 @@ impl State {
     /// The sections whose keys would work with this dialog over the screen.
     pub fn sections_under(&self, dialog: Option<&Dialog>) -> Vec<Section> {
         let special: &[Section] = match (dialog, self.screen) {
+            (Some(Dialog::Confirm), _) => return vec![Section::Confirm],
             (Some(Dialog::Jobs { .. }), _) => &[Section::Jobs],
             (Some(_), _) => &[],
             (None, Screen::Start) => &[Section::Start],
@@ -217,6 +238,7 @@ impl State {
             (None, Screen::Mounts) if self.details_open => &[Section::Mounts, Section::Details],
             (None, Screen::Mounts) => &[Section::Mounts],
             (None, Screen::Details) => &[Section::Details],
+            (None, Screen::Plan) => &[Section::Plan],
             (None, Screen::Files) => match self.engine().and_then(|engine| engine.files.as_ref()) {
                 Some(files) if files.section() == Section::Preview => &[Section::Preview, Section::Files],
                 // The preview may stand beside the list; none of its keys means something else there.
@@ -231,13 +253,17 @@ impl State {
     /// Whether keys go to a text field.
     pub fn wants_text(&self) -> bool {
         match (&self.dialog, self.screen) {
-            (Some(Dialog::Palette { .. }), _) => true,
+            (Some(Dialog::Palette { .. } | Dialog::Type { .. }), _) => true,
             (Some(_), _) => false,
             (None, Screen::Mounts) => self.engine().is_some_and(|engine| engine.mounts.typing),
             (None, Screen::Files) => self
                 .engine()
                 .and_then(|engine| engine.files.as_ref())
                 .is_some_and(Files::wants_text),
+            (None, Screen::Plan) => self
+                .engine()
+                .and_then(|engine| engine.plan.as_ref())
+                .is_some_and(|plan| plan.typing),
             (None, Screen::Start | Screen::Details) => false,
         }
     }

@@ -18,6 +18,8 @@ use crate::ops::list::Depth;
 
 mod dialogs;
 mod engine;
+mod plan;
+mod removal;
 mod screens;
 
 /// Folds one message. Sets [`State::changed`] when something on screen may look different.
@@ -52,10 +54,14 @@ fn apply(state: &mut State, msg: Msg, effects: &mut Vec<Effect>) -> bool {
         }
         Msg::Engine(id, msg) => engine::update(state, &id, msg, effects),
         Msg::Job(id, event) => {
-            let ended = engine::job_ended(state, id, &event);
+            let measured = engine::job_ended(state, id, &event);
+            let removed = removal::job_ended(state, id, &event);
             let changed = state.jobs.fold(id, event, state.now);
-            if let Some(engine) = ended {
+            if let Some(engine) = measured {
                 engine::measurement_ended(state, &engine, effects);
+            }
+            if let Some(engine) = removed {
+                removal::ended(state, &engine, effects);
             }
             changed
         }
@@ -88,6 +94,9 @@ fn connected(state: &mut State, connected: Connected, effects: &mut Vec<Effect>)
         files: None,
         first_measured: false,
         measuring: None,
+        measuring_first: false,
+        plan: None,
+        plans: 0,
         cached: Asked::No,
         space_asked: false,
         space: None,
@@ -104,9 +113,13 @@ fn connected(state: &mut State, connected: Connected, effects: &mut Vec<Effect>)
 /// Tells every part how much room it has.
 fn arrange(state: &mut State) {
     let rows = usize::from(layout::mounts(state.size, state.details_open).rows.height);
+    let planned = usize::from(layout::plan(state.size).rows.height);
     let body = layout::shell(state.size).body;
     for engine in state.engines.values_mut() {
         engine.mounts.set_height(rows);
+        if let Some(review) = &mut engine.plan {
+            review.set_height(planned);
+        }
         if let Some(files) = &mut engine.files {
             files.resize(body);
         }
@@ -164,6 +177,7 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool {
             effects.push(Effect::Connect);
             true
         }
+        Action::Refresh if state.screen == Screen::Plan => plan::refresh(state, effects),
         Action::Refresh => {
             let files = state.screen == Screen::Files
                 && with_files(state, effects, |files, cx| files.action(Action::Refresh, cx));
@@ -207,6 +221,9 @@ fn text(state: &mut State, key: Key, effects: &mut Vec<Effect>) -> bool {
     if state.screen == Screen::Files {
         return with_files(state, effects, |files, cx| files.key(key, cx));
     }
+    if state.screen == Screen::Plan {
+        return plan::filter(state, key);
+    }
     let now = state.now;
     with_current(state, |_, engine| {
         let mounts = &mut engine.mounts;
@@ -230,10 +247,22 @@ fn paste(state: &mut State, text: &str, effects: &mut Vec<Effect>) -> bool {
     if !state.wants_text() {
         return false;
     }
-    if let Some(Dialog::Palette { input, at }) = &mut state.dialog {
-        input.paste(text);
-        *at = 0;
-        return true;
+    match &mut state.dialog {
+        Some(Dialog::Palette { input, at }) => {
+            input.paste(text);
+            *at = 0;
+            return true;
+        }
+        Some(Dialog::Type { input, wrong, .. }) => {
+            input.paste(text);
+            *wrong = false;
+            return true;
+        }
+        Some(Dialog::Help { .. } | Dialog::Jobs { .. } | Dialog::Confirm) => return false,
+        None => {}
+    }
+    if state.screen == Screen::Plan {
+        return plan::paste(state, text);
     }
     if state.screen == Screen::Files {
         return with_files(state, effects, |files, _| {

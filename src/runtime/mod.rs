@@ -9,6 +9,7 @@ mod encode;
 pub mod files;
 pub mod mail;
 mod measure;
+mod removing;
 pub mod screen;
 mod scroll;
 mod sightings;

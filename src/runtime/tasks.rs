@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::files::{Browser, Work};
 use super::mail::Mail;
 use super::sightings::Lookout;
-use super::{Found, Looking, measure, watching};
+use super::{Found, Looking, measure, removing, watching};
 use crate::core::effect::EngineEffect;
 use crate::core::jobs::JobEnd;
 use crate::core::msg::{Attempt, Connected, EngineMsg, MaskedKey, Msg, Notice, Space};
@@ -33,6 +33,8 @@ struct Running {
     /// Ends the pause before the next try to reach it.
     retry: Arc<Notify>,
     lookout: Lookout,
+    /// Ends the gathering for a plan.
+    planning: CancellationToken,
 }
 
 /// All tasks.
@@ -86,6 +88,7 @@ impl Tasks {
                 browser: Browser::default(),
                 retry: Arc::new(Notify::new()),
                 lookout,
+                planning: CancellationToken::new(),
             },
         );
         connected
@@ -123,6 +126,16 @@ impl Tasks {
                 self.spawn_job(job, mail, run);
             }
             EngineEffect::Masked(of) => self.spawn(masked(engine, of, mail)),
+            EngineEffect::Plan { ask, scope, at } => {
+                let cancel = self.planning(&id);
+                self.spawn(removing::plan(engine, ask, scope, at, mail, cancel));
+            }
+            EngineEffect::DropPlan => drop(self.planning(&id)),
+            EngineEffect::Remove { job, plan, chosen } => {
+                let token = self.token(job);
+                let run = removing::run(engine, job, plan, chosen, mail.clone(), token);
+                self.spawn_job(job, mail, run);
+            }
             EngineEffect::Files(effect) => {
                 let (end, jobs) = (&self.end, &mut self.jobs);
                 let mut token = |job: JobId| {
@@ -140,6 +153,15 @@ impl Tasks {
                 }
             }
         }
+    }
+
+    /// Ends the gathering of a plan that is under way; the token is for the next.
+    fn planning(&mut self, id: &EngineId) -> CancellationToken {
+        let token = self.end.child_token();
+        if let Some(running) = self.engines.get_mut(id) {
+            std::mem::replace(&mut running.planning, token.clone()).cancel();
+        }
+        token
     }
 
     fn token(&mut self, job: JobId) -> CancellationToken {

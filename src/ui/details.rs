@@ -32,7 +32,8 @@ pub(super) fn view(engine: &EngineState, now: OffsetDateTime, theme: &Theme, fra
     }
 }
 
-fn style(role: Role, theme: &Theme) -> Style {
+/// The style of a role.
+pub(super) fn style(role: Role, theme: &Theme) -> Style {
     match role {
         Role::Title => theme.plain.add_modifier(Modifier::BOLD),
         Role::Heading => theme.accent,

@@ -9,7 +9,7 @@ use crate::core::action::{Action, Declared};
 use crate::core::available;
 use crate::core::input::Input;
 use crate::core::key::Key;
-use crate::core::state::State;
+use crate::core::state::{Dialog, State};
 use crate::text;
 
 /// Draws the footer.
@@ -17,7 +17,11 @@ pub(super) fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Re
     let mut pen = Pen::new(frame.buffer_mut(), area, 0, theme.glyphs.ellipsis);
     pen.skip(1);
     if state.wants_text() {
-        let pairs = [("enter", "accept"), ("esc", "cancel"), ("ctrl-u", "clear")];
+        let accept = match &state.dialog {
+            Some(Dialog::Type { .. }) => "take along",
+            _ => "accept",
+        };
+        let pairs = [("enter", accept), ("esc", "cancel"), ("ctrl-u", "clear")];
         pairs.iter().for_each(|(key, word)| pair(&mut pen, key, word, theme));
         return;
     }

@@ -9,6 +9,8 @@ mod header;
 mod jobs;
 mod mounts;
 pub mod pen;
+mod plan;
+mod question;
 mod start;
 mod status;
 pub mod theme;
@@ -37,6 +39,7 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         (Screen::Details, Some(engine)) => {
             details::view(engine, state.now, theme, frame, layout::details_screen(size));
         }
+        (Screen::Plan, Some(engine)) => plan::view(state, engine, theme, frame),
         (Screen::Files, Some(engine)) => {
             if let Some(files) = &engine.files {
                 files::view(files, frame, shell.body, theme);
@@ -49,6 +52,8 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         Some(Dialog::Help { top }) => dialogs::help(state, *top, theme, frame),
         Some(Dialog::Palette { input, at }) => dialogs::palette(state, input, *at, theme, frame),
         Some(Dialog::Jobs { at }) => jobs::view(state, *at, theme, frame),
+        Some(Dialog::Type { wanted, input, wrong }) => question::name(state, wanted, input, *wrong, theme, frame),
+        Some(Dialog::Confirm) => question::confirm(state, theme, frame),
         None => {}
     }
 }

@@ -48,7 +48,8 @@ fn empty(engine: &EngineState, theme: &Theme) -> Option<(String, Style)> {
     })
 }
 
-fn message(words: &str, style: Style, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+/// Writes words where rows would stand.
+pub(super) fn message(words: &str, style: Style, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let room = usize::from(area.width.saturating_sub(4)).max(1);
     let mut rest = text::printable_str(words);
     for line in 1..area.height {
@@ -68,7 +69,8 @@ fn message(words: &str, style: Style, theme: &Theme, frame: &mut Frame<'_>, area
     }
 }
 
-fn rule(focused: bool, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+/// Draws the line between a list and its pane.
+pub(super) fn rule(focused: bool, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let style = if focused { theme.accent } else { theme.faint };
     let glyph = if area.width == 1 {
         theme.glyphs.vertical

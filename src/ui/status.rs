@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::pen::Pen;
+use super::plan;
 use super::theme::Theme;
 use crate::core::figures;
 use crate::core::jobs::Job;
@@ -41,6 +42,8 @@ pub(super) fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Re
         pen.put(&words, theme.fault);
     } else if state.screen == Screen::Mounts {
         totals(&mut pen, &engine.mounts, theme);
+    } else if let Some(review) = engine.plan.as_ref().filter(|_| state.screen == Screen::Plan) {
+        pen.put(&plan::total(review, theme), theme.plain);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::core::update;
 use crate::engine::EngineError;
 use crate::model::{Mount, MountId, Scan, Size};
 
-fn frame(state: &State) -> String {
+pub(super) fn frame(state: &State) -> String {
     let mut terminal = Terminal::new(TestBackend::new(state.size.0, state.size.1)).unwrap();
     let theme = Theme::new(Colours::Default, false);
     terminal.draw(|frame| view(state, &theme, frame)).unwrap();

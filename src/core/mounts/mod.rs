@@ -16,7 +16,7 @@ pub use totals::{Sum, Totals};
 use super::input::Input;
 use crate::fingerprint::{ClassFrom, Rules};
 use crate::model::size::Measured;
-use crate::model::{Class, Mount, MountId, Scan, Size};
+use crate::model::{Class, Mount, MountId, Scan, Size, VolumeName};
 use crate::ops::list::Inventory;
 
 /// While sizes stream in, rows change their places at most once in this time.
@@ -173,6 +173,22 @@ impl Mounts {
             }
         };
         self.select(|mount, _| !matches!(mount.scan, Scan::Never(_)) && chosen(mount))
+    }
+
+    /// Names of the marked volumes, or else of the one under the cursor, and how many that is not of volumes.
+    pub fn chosen_volumes(&self) -> (Vec<VolumeName>, usize) {
+        let marks = self.all_marks();
+        let all: Vec<&Mount> = if marks.is_empty() {
+            self.current().map(|(mount, _)| mount).into_iter().collect()
+        } else {
+            let marked = self.entries().filter(|(mount, _)| marks.contains(&mount.id));
+            marked.map(|(mount, _)| &**mount).collect()
+        };
+        let count = all.len();
+        let volumes = all.into_iter().filter(|mount| mount.kind.is_volume());
+        let names: Vec<VolumeName> = volumes.map(|mount| VolumeName::new(mount.name.as_str())).collect();
+        let others = count - names.len();
+        (names, others)
     }
 
     /// Complete measurements, to be kept for later starts.

@@ -29,7 +29,8 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         (Some(Dialog::Help { .. }), Action::Help) | (Some(Dialog::Jobs { .. }), Action::Jobs)
     );
     match action {
-        Action::Back => state.dialog = None,
+        Action::Back | Action::No => state.dialog = None,
+        Action::Yes => return super::removal::confirmed(state, effects),
         _ if toggled => state.dialog = None,
         Action::Help => return open(state, Dialog::Help { top: 0 }),
         Action::Jobs => return open(state, Dialog::Jobs { at: None }),
@@ -95,12 +96,20 @@ fn scroll(state: &mut State, action: Action) -> bool {
             });
             new != here
         }
-        Some(Dialog::Palette { .. }) | None => false,
+        Some(Dialog::Palette { .. } | Dialog::Type { .. } | Dialog::Confirm) | None => false,
     }
 }
 
-/// A key in the palette.
+/// A key in a dialog with a text field.
 pub(super) fn typed(state: &mut State, key: Key, effects: &mut Vec<Effect>) -> bool {
+    match &state.dialog {
+        Some(Dialog::Palette { .. }) => in_palette(state, key, effects),
+        Some(Dialog::Type { .. }) => super::plan::typed(state, key, effects),
+        Some(Dialog::Help { .. } | Dialog::Jobs { .. } | Dialog::Confirm) | None => false,
+    }
+}
+
+fn in_palette(state: &mut State, key: Key, effects: &mut Vec<Effect>) -> bool {
     let Some(Dialog::Palette { input, at }) = &mut state.dialog else {
         return false;
     };

@@ -9,9 +9,10 @@ use super::super::effect::{Effect, EngineEffect};
 use super::super::files::{self, Files};
 use super::super::jobs::JobEvent;
 use super::super::msg::{Change, EngineMsg, WatchNews};
+use super::super::plan::{Review, Stage};
 use super::super::state::{Asked, Context, EngineState, Link, Screen, State};
 use crate::engine::EngineError;
-use crate::model::{EngineId, JobId, Mount};
+use crate::model::{EngineId, JobId, Mount, Size};
 use crate::ops::list::{Depth, Inventory};
 
 /// A size that is younger than this is not measured again unasked.
@@ -29,6 +30,9 @@ pub(super) fn update(state: &mut State, id: &EngineId, msg: EngineMsg, effects: 
     match msg {
         EngineMsg::Inventory(result) => {
             inventory(id, engine, result, now, effects);
+            if let (Some(review), Some(list)) = (&mut engine.plan, engine.mounts.inventory()) {
+                review.compare(list);
+            }
             measure_news(state, id, effects);
         }
         EngineMsg::Cached(sizes) => {
@@ -47,12 +51,32 @@ pub(super) fn update(state: &mut State, id: &EngineId, msg: EngineMsg, effects: 
             if engine.measuring != Some(job) {
                 return false;
             }
-            engine.mounts.set_sizes(sizes, now);
+            let interrupted = engine
+                .plan
+                .as_ref()
+                .is_some_and(|review| review.stage == Stage::Waiting);
+            // What a plan keeps it from is not left out for good.
+            let told = sizes
+                .into_iter()
+                .filter(|(_, size)| !(interrupted && matches!(size, Size::Unknown(_))));
+            engine.mounts.set_sizes(told.collect(), now);
         }
         EngineMsg::Space(space) => engine.space = Some(space),
         EngineMsg::Watch(news) => return watch(id, engine, news, effects),
         EngineMsg::Masked { of, result } => {
             engine.details.masked.insert(of, Answer::Is(result));
+        }
+        EngineMsg::Planning { ask, step } => {
+            return engine.plan.as_mut().is_some_and(|review| review.gathering(ask, step));
+        }
+        EngineMsg::Planned { ask, result } => return super::plan::planned(state, id, ask, result, effects),
+        EngineMsg::Removed { job, events } => {
+            let review = engine
+                .plan
+                .as_mut()
+                .filter(|review| review.stage == Stage::Removing(job));
+            let Some(review) = review else { return false };
+            review.removed(events);
         }
         // Handled above.
         EngineMsg::Files(_) => return false,
@@ -143,7 +167,7 @@ fn watch(id: &EngineId, engine: &mut EngineState, news: WatchNews, effects: &mut
 
 /// Measures, unasked, what has no fresh size, once kept sizes are in. What only the complete list knows (tmpfs) is
 /// measured when the first measurement has ended.
-fn measure_news(state: &mut State, id: &EngineId, effects: &mut Vec<Effect>) {
+pub(super) fn measure_news(state: &mut State, id: &EngineId, effects: &mut Vec<Effect>) {
     let Some(engine) = state.engines.get(id) else { return };
     if engine.cached != Asked::Answered || engine.measuring.is_some() {
         return;
@@ -167,7 +191,8 @@ pub(super) fn measure(
     let Some(engine) = state.engines.get_mut(id) else {
         return false;
     };
-    if mounts.is_empty() || engine.measuring.is_some() {
+    let held = engine.plan.as_ref().is_some_and(Review::is_busy);
+    if mounts.is_empty() || engine.measuring.is_some() || held {
         return false;
     }
     let title = match mounts.as_slice() {
@@ -176,6 +201,7 @@ pub(super) fn measure(
     };
     let job = state.jobs.start(title, state.now);
     engine.measuring = Some(job);
+    engine.measuring_first = !asked && !engine.first_measured;
     engine.first_measured = engine.listed;
     effects.push(Effect::Engine(id.clone(), EngineEffect::Measure { job, mounts, asked }));
     true
@@ -203,15 +229,27 @@ pub(super) fn measurement_ended(state: &mut State, id: &EngineId, effects: &mut 
         super::super::jobs::JobEnd::Failed(why) => Some(why.clone()),
         _ => None,
     });
-    engine.mounts.settle(
-        Some(why.as_deref().unwrap_or("the measurement ended before it was reached")),
-        now,
-    );
+    // What a plan interrupts is taken up again behind it.
+    let interrupted = engine
+        .plan
+        .as_ref()
+        .is_some_and(|review| review.stage == Stage::Waiting);
+    if interrupted {
+        engine.first_measured &= !engine.measuring_first;
+        engine.mounts.settle(None, now);
+    } else {
+        let why = why.as_deref().unwrap_or("the measurement ended before it was reached");
+        engine.mounts.settle(Some(why), now);
+    }
     if let Some(inventory) = engine.mounts.inventory() {
         let keep = EngineEffect::WriteSizes(Arc::clone(inventory), engine.mounts.measured());
         effects.push(Effect::Engine(id.clone(), keep));
     }
-    measure_news(state, id, effects);
+    if interrupted {
+        super::plan::gather(state, id, effects);
+    } else {
+        measure_news(state, id, effects);
+    }
 }
 
 /// Runs something on an engine's files screen, and takes over what it wants.

@@ -21,7 +21,10 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         Action::ShowDetails => show(state, Screen::Details, effects),
         Action::ShowFiles | Action::OpenFiles => open_files(state, effects),
         Action::Masked => masked(state, effects),
-        Action::Copy if state.screen != Screen::Files => copy(state, effects),
+        Action::ShowPlan => show(state, Screen::Plan, effects),
+        Action::Prune => super::plan::over_orphans(state, effects),
+        Action::Remove => super::plan::over_chosen(state, effects),
+        Action::Copy if matches!(state.screen, Screen::Mounts | Screen::Details) => copy(state, effects),
         _ => match state.screen {
             Screen::Start => false,
             Screen::Mounts => mounts(state, action, effects),
@@ -30,13 +33,16 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
                 _ => scroll_details(state, action),
             },
             Screen::Files => with_files(state, effects, |files, cx| files.action(action, cx)),
+            Screen::Plan => super::plan::act(state, action, effects),
         },
     }
 }
 
-fn show(state: &mut State, screen: Screen, effects: &mut Vec<Effect>) -> bool {
-    if state.screen == Screen::Files {
-        with_files(state, effects, |files, _| files.leave());
+pub(super) fn show(state: &mut State, screen: Screen, effects: &mut Vec<Effect>) -> bool {
+    match state.screen {
+        Screen::Files => drop(with_files(state, effects, |files, _| files.leave())),
+        Screen::Plan => super::plan::leave(state, effects),
+        Screen::Start | Screen::Mounts | Screen::Details => {}
     }
     state.screen = screen;
     state.details_focused = false;
@@ -150,7 +156,7 @@ fn mounts(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool 
     }
 }
 
-fn is_move(action: Action) -> bool {
+pub(super) fn is_move(action: Action) -> bool {
     matches!(
         action,
         Action::Down | Action::Up | Action::PageDown | Action::PageUp | Action::First | Action::Last
