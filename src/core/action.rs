@@ -134,6 +134,7 @@ actions! {
         MarkNone "mark-none" ["V"] "" "Takes all marks away";
         Prune "prune" ["P"] "prune" "Plans what of the orphans can go; removes nothing yet";
         Remove "remove" ["d"] "remove" "Plans the removal of what is marked, or else of this volume";
+        Create "create" ["n"] "new" "Makes a new volume";
         Measure "measure" ["r"] "measure" "Measures again: what is marked, or else this mount";
         MeasureAll "measure-all" ["M"] "" "Measures every mount again";
         CancelMeasure "cancel-measure" ["X"] "" "Cancels the running measurement";

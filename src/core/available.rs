@@ -174,6 +174,7 @@ fn mounts(action: Action, state: &State, engine: &EngineState) -> bool {
     let busy = engine.plan.as_ref().is_some_and(Review::is_busy);
     match action {
         Action::Prune => !busy && engine.mounts.inventory().is_some(),
+        Action::Create => !state.settings.read_only && engine.mounts.inventory().is_some(),
         Action::Remove => !busy && !state.settings.read_only && !engine.mounts.chosen_volumes().0.is_empty(),
         Action::Measure | Action::MeasureAll if busy => false,
         Action::OpenFiles => browsable(engine),

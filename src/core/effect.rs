@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::files;
 use super::msg::MaskedKey;
+use crate::engine::daemon::NewVolume;
 use crate::model::size::Measured;
 use crate::model::{EngineId, JobId, Mount, MountId, VolumeName};
 use crate::ops::list::{Depth, Inventory};
@@ -59,6 +60,8 @@ pub enum EngineEffect {
     Masked(MaskedKey),
     /// For the files screen.
     Files(files::Effect),
+    /// Make a volume.
+    Create(NewVolume),
     /// Gather evidence and make a plan of removals; an earlier gathering is cancelled.
     Plan {
         /// Tells its answers from those of an earlier one.

@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod available;
+pub mod create;
 pub mod details;
 pub mod effect;
 pub mod figures;

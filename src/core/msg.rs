@@ -12,6 +12,7 @@ use crate::engine::daemon::Masked;
 use crate::engine::{About, EngineError};
 use crate::model::size::Measured;
 use crate::model::{EngineId, JobId, MountId, Size};
+use crate::ops::create::CreateError;
 use crate::ops::list::Inventory;
 use crate::ops::sightings::Sighting;
 use crate::ops::prune::{Event, Plan, Step};
@@ -87,6 +88,13 @@ pub enum EngineMsg {
     },
     /// For the files screen.
     Files(files::Msg),
+    /// The answer to [`super::effect::EngineEffect::Create`].
+    Created {
+        /// The volume's name.
+        name: String,
+        /// Whether it is there now.
+        result: Result<(), CreateError>,
+    },
     /// How far the gathering for a plan is.
     Planning {
         /// The question, see [`super::effect::EngineEffect::Plan`].

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::action::Section;
+use super::create::Form;
 use super::details::Details;
 use super::files::Files;
 use super::input::Input;
@@ -120,6 +121,8 @@ pub enum Dialog {
     },
     /// Whether the chosen rows of the plan shall be removed.
     Confirm,
+    /// What a new volume shall be.
+    Create(Box<Form>),
 }
 
 /// One engine and what is known of it.
@@ -253,7 +256,7 @@ impl State {
     /// Whether keys go to a text field.
     pub fn wants_text(&self) -> bool {
         match (&self.dialog, self.screen) {
-            (Some(Dialog::Palette { .. } | Dialog::Type { .. }), _) => true,
+            (Some(Dialog::Palette { .. } | Dialog::Type { .. } | Dialog::Create(_)), _) => true,
             (Some(_), _) => false,
             (None, Screen::Mounts) => self.engine().is_some_and(|engine| engine.mounts.typing),
             (None, Screen::Files) => self

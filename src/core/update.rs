@@ -16,6 +16,7 @@ use super::state::{Asked, Context, Dialog, EngineState, Link, Screen, Search, St
 use crate::model::EngineId;
 use crate::ops::list::Depth;
 
+mod create;
 mod dialogs;
 mod engine;
 mod plan;
@@ -256,6 +257,10 @@ fn paste(state: &mut State, text: &str, effects: &mut Vec<Effect>) -> bool {
         Some(Dialog::Type { input, wrong, .. }) => {
             input.paste(text);
             *wrong = false;
+            return true;
+        }
+        Some(Dialog::Create(form)) => {
+            form.paste(text);
             return true;
         }
         Some(Dialog::Help { .. } | Dialog::Jobs { .. } | Dialog::Confirm) => return false,

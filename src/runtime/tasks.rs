@@ -19,9 +19,10 @@ use crate::core::jobs::JobEnd;
 use crate::core::msg::{Attempt, Connected, EngineMsg, MaskedKey, Msg, Notice, Space};
 use crate::engine::Engine;
 use crate::engine::contexts::Environment;
+use crate::engine::daemon::NewVolume;
 use crate::model::{EngineId, JobId};
-use crate::ops::df;
 use crate::ops::list::{self, Depth, Inventory};
+use crate::ops::{create, df};
 
 /// First-level names that are shown of what an image holds.
 const MASKED_NAMES: usize = 200;
@@ -126,6 +127,7 @@ impl Tasks {
                 self.spawn_job(job, mail, run);
             }
             EngineEffect::Masked(of) => self.spawn(masked(engine, of, mail)),
+            EngineEffect::Create(wanted) => self.spawn(create(engine, wanted, mail)),
             EngineEffect::Plan { ask, scope, at } => {
                 let cancel = self.planning(&id);
                 self.spawn(removing::plan(engine, ask, scope, at, mail, cancel));
@@ -234,6 +236,12 @@ async fn load(engine: Engine, depth: Depth, lookout: Lookout, mail: Mail) {
         lookout.list(inventory);
     }
     mail.engine(EngineMsg::Inventory(result)).await;
+}
+
+async fn create(engine: Engine, wanted: NewVolume, mail: Mail) {
+    let name = wanted.name.clone();
+    let result = create::run(&engine, wanted).await.map(drop);
+    mail.engine(EngineMsg::Created { name, result }).await;
 }
 
 async fn masked(engine: Engine, of: MaskedKey, mail: Mail) {

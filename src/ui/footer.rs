@@ -21,7 +21,16 @@ pub(super) fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Re
             Some(Dialog::Type { .. }) => "take along",
             _ => "accept",
         };
-        let pairs = [("enter", accept), ("esc", "cancel"), ("ctrl-u", "clear")];
+        let mut pairs = vec![("enter", accept), ("esc", "cancel"), ("ctrl-u", "clear")];
+        if let Some(Dialog::Create(form)) = &state.dialog {
+            let enter = if form.is_last() { "create" } else { "next field" };
+            pairs = vec![
+                ("enter", enter),
+                ("tab", "next field"),
+                ("ctrl-enter", "create"),
+                ("esc", "cancel"),
+            ];
+        }
         pairs.iter().for_each(|(key, word)| pair(&mut pen, key, word, theme));
         return;
     }

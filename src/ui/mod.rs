@@ -1,6 +1,7 @@
 //! Draws the state. Changes nothing, asks nothing; every outside text passes [`crate::text`].
 
 mod columns;
+mod create;
 mod details;
 mod dialogs;
 pub mod files;
@@ -54,6 +55,7 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         Some(Dialog::Jobs { at }) => jobs::view(state, *at, theme, frame),
         Some(Dialog::Type { wanted, input, wrong }) => question::name(state, wanted, input, *wrong, theme, frame),
         Some(Dialog::Confirm) => question::confirm(state, theme, frame),
+        Some(Dialog::Create(form)) => create::view(state, form, theme, frame),
         None => {}
     }
 }

@@ -96,7 +96,7 @@ fn scroll(state: &mut State, action: Action) -> bool {
             });
             new != here
         }
-        Some(Dialog::Palette { .. } | Dialog::Type { .. } | Dialog::Confirm) | None => false,
+        Some(Dialog::Palette { .. } | Dialog::Type { .. } | Dialog::Confirm | Dialog::Create(_)) | None => false,
     }
 }
 
@@ -105,6 +105,7 @@ pub(super) fn typed(state: &mut State, key: Key, effects: &mut Vec<Effect>) -> b
     match &state.dialog {
         Some(Dialog::Palette { .. }) => in_palette(state, key, effects),
         Some(Dialog::Type { .. }) => super::plan::typed(state, key, effects),
+        Some(Dialog::Create(_)) => super::create::typed(state, key, effects),
         Some(Dialog::Help { .. } | Dialog::Jobs { .. } | Dialog::Confirm) | None => false,
     }
 }

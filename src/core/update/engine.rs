@@ -66,6 +66,7 @@ pub(super) fn update(state: &mut State, id: &EngineId, msg: EngineMsg, effects: 
         EngineMsg::Masked { of, result } => {
             engine.details.masked.insert(of, Answer::Is(result));
         }
+        EngineMsg::Created { name, result } => return super::create::made(state, id, name, result, effects),
         EngineMsg::Planning { ask, step } => {
             return engine.plan.as_mut().is_some_and(|review| review.gathering(ask, step));
         }

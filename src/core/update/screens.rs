@@ -10,7 +10,7 @@ use super::super::key::Key;
 use super::super::layout;
 use super::super::mounts::{Mounts, Order, Quick};
 use super::super::msg::{MaskedKey, Notice};
-use super::super::state::{Context, EngineState, Screen, State};
+use super::super::state::{Context, Dialog, EngineState, Screen, State};
 use super::{arrange, engine, with_current, with_files};
 use crate::model::EngineId;
 
@@ -22,6 +22,7 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         Action::ShowFiles | Action::OpenFiles => open_files(state, effects),
         Action::Masked => masked(state, effects),
         Action::ShowPlan => show(state, Screen::Plan, effects),
+        Action::Create => super::dialogs::open(state, Dialog::Create(Box::default())),
         Action::Prune => super::plan::over_orphans(state, effects),
         Action::Remove => super::plan::over_chosen(state, effects),
         Action::Copy if matches!(state.screen, Screen::Mounts | Screen::Details) => copy(state, effects),
