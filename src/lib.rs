@@ -15,7 +15,8 @@
 //! ```
 //!
 //! Beside or instead of the table: [`core::details`], the files of a mount ([`core::files`]), the preview of one file
-//! ([`core::preview`]), the plan of a removal ([`core::plan`]). Over it at most one dialog: help, palette, jobs, a name to
+//! ([`core::preview`]), the plan of a removal ([`core::plan`]), what fills the disk
+//! ([`core::disk`]). Over it at most one dialog: help, palette, jobs, a name to
 //! be typed, the question before a removal.
 //!
 //! ```text

@@ -20,6 +20,8 @@ pub enum Section {
     Preview,
     /// The plan of a removal.
     Plan,
+    /// What fills the disk.
+    Disk,
     /// The question before a removal. It has the keys for itself.
     Confirm,
     /// The list of jobs.
@@ -28,7 +30,7 @@ pub enum Section {
 
 impl Section {
     /// All sections in the order in which help shows them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Global,
         Self::Move,
         Self::Start,
@@ -37,6 +39,7 @@ impl Section {
         Self::Files,
         Self::Preview,
         Self::Plan,
+        Self::Disk,
         Self::Confirm,
         Self::Jobs,
     ];
@@ -52,6 +55,7 @@ impl Section {
             Self::Files => "Files",
             Self::Preview => "Preview",
             Self::Plan => "Plan",
+            Self::Disk => "Disk",
             Self::Confirm => "The question before a removal",
             Self::Jobs => "Jobs",
         }
@@ -101,6 +105,7 @@ actions! {
         ShowMounts "show-mounts" ["1"] "" "Shows the mounts";
         ShowDetails "show-details" ["2"] "" "Shows the details of this mount";
         ShowFiles "show-files" ["3"] "" "Shows the files of this mount";
+        ShowDisk "show-disk" ["4"] "" "Shows what fills the disk";
         ShowPlan "show-plan" ["5"] "" "Shows the plan of a removal that was made last";
         Copy "copy" ["y"] "" "Copies the name, path or hint to your terminal's clipboard";
         Suspend "suspend" ["ctrl-z"] "" "Suspends vole; `fg` brings it back";
@@ -166,6 +171,9 @@ actions! {
         PlanFilter "plan-filter" ["/"] "filter" "Filters the plan's rows, fuzzily";
         PlanCancel "plan-cancel" ["x"] "cancel" "Stops the removal before its next volume";
     }
+    Disk {
+        DiskAsk "disk-ask" ["r"] "count the rest" "Asks the engine what images, layers and build cache take; may take minutes";
+    }
     Confirm {
         Yes "yes" ["y"] "remove them" "Removes what the question names";
         No "no" ["n", "enter", "esc", "q", "ctrl-c"] "keep everything" "Removes nothing";
@@ -200,6 +208,7 @@ mod tests {
             Section::Files,
             Section::Preview,
             Section::Plan,
+            Section::Disk,
             Section::Confirm,
             Section::Jobs,
         ] {

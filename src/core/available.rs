@@ -43,6 +43,7 @@ fn under(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
             Section::Jobs => cancellable(state),
             Section::Plan => state.engine().is_some_and(|engine| plan(action, state, engine)),
             Section::Confirm => true,
+            Section::Disk => state.engine().is_some_and(|engine| !engine.disk.is_counting()),
         }
 }
 
@@ -58,7 +59,7 @@ fn moving(dialog: Option<&Dialog>, state: &State) -> bool {
         (Some(_), _) => true,
         (None, Screen::Start) => false,
         (None, Screen::Mounts) => state.engine().is_some_and(|engine| engine.mounts.current().is_some()),
-        (None, Screen::Details | Screen::Files) => true,
+        (None, Screen::Details | Screen::Files | Screen::Disk) => true,
         (None, Screen::Plan) => review(state).is_some_and(|review| !review.lines().is_empty()),
     }
 }
@@ -90,9 +91,10 @@ fn global(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
                     Screen::Mounts => state.details_open,
                     Screen::Files => files(action, state),
                     Screen::Plan => review(state).is_some_and(|review| !review.lines().is_empty()),
-                    Screen::Start | Screen::Details => false,
+                    Screen::Start | Screen::Details | Screen::Disk => false,
                 }
         }
+        Action::ShowDisk => !over && state.screen != Screen::Disk && engine.is_some_and(has_mounts),
         Action::ShowMounts => !over && engine.is_some() && state.screen != Screen::Mounts,
         // Which mount they are of shows on neither of the others.
         Action::ShowDetails => !over && of_a_mount(state, Screen::Details) && engine.is_some_and(has_current),
@@ -101,7 +103,7 @@ fn global(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
         Action::Copy => {
             !over
                 && match state.screen {
-                    Screen::Start => false,
+                    Screen::Start | Screen::Disk => false,
                     Screen::Mounts | Screen::Details => engine.is_some_and(has_current),
                     Screen::Files => files(action, state),
                     Screen::Plan => review(state).is_some_and(|review| review.copied().is_some()),
@@ -115,7 +117,7 @@ fn global(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
 fn back(state: &State) -> bool {
     match state.screen {
         Screen::Start => false,
-        Screen::Details | Screen::Files | Screen::Plan => true,
+        Screen::Details | Screen::Files | Screen::Plan | Screen::Disk => true,
         Screen::Mounts => {
             state.details_focused
                 || state.details_open

@@ -60,6 +60,10 @@ pub enum EngineEffect {
     Masked(MaskedKey),
     /// For the files screen.
     Files(files::Effect),
+    /// Ask for the file systems behind the mounts.
+    FileSystems(Arc<Inventory>),
+    /// Ask what takes space beside the mounts. Slow.
+    NotVolumes,
     /// Make a volume.
     Create(NewVolume),
     /// Gather evidence and make a plan of removals; an earlier gathering is cancelled.

@@ -4,6 +4,7 @@ pub mod action;
 pub mod available;
 pub mod create;
 pub mod details;
+pub mod disk;
 pub mod effect;
 pub mod figures;
 pub mod files;

@@ -13,6 +13,7 @@ use crate::engine::{About, EngineError};
 use crate::model::size::Measured;
 use crate::model::{EngineId, JobId, MountId, Size};
 use crate::ops::create::CreateError;
+use crate::ops::df::{FileSystems, NotVolumes};
 use crate::ops::list::Inventory;
 use crate::ops::sightings::Sighting;
 use crate::ops::prune::{Event, Plan, Step};
@@ -88,6 +89,10 @@ pub enum EngineMsg {
     },
     /// For the files screen.
     Files(files::Msg),
+    /// The answer to [`super::effect::EngineEffect::FileSystems`].
+    FileSystems(Result<Arc<FileSystems>, EngineError>),
+    /// The answer to [`super::effect::EngineEffect::NotVolumes`].
+    NotVolumes(Result<Arc<NotVolumes>, EngineError>),
     /// The answer to [`super::effect::EngineEffect::Create`].
     Created {
         /// The volume's name.

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::action::Section;
 use super::create::Form;
 use super::details::Details;
+use super::disk::Disk;
 use super::files::Files;
 use super::input::Input;
 use super::jobs::Jobs;
@@ -54,7 +55,7 @@ pub struct State {
 }
 
 /// What the operator chose at the start.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
     /// Nothing that changes a mount, a container or a volume is available.
     pub read_only: bool,
@@ -88,6 +89,8 @@ pub enum Screen {
     Files,
     /// The plan of a removal.
     Plan,
+    /// What fills the disk.
+    Disk,
 }
 
 /// What lies over the screen and takes the keys.
@@ -160,6 +163,8 @@ pub struct EngineState {
     pub measuring_first: bool,
     /// The plan of a removal that was made last.
     pub plan: Option<Review>,
+    /// What fills the disk.
+    pub disk: Disk,
     /// Plans asked for so far.
     pub plans: u64,
     /// Whether sizes of an earlier start were asked for and came.
@@ -242,6 +247,7 @@ impl State {
             (None, Screen::Mounts) => &[Section::Mounts],
             (None, Screen::Details) => &[Section::Details],
             (None, Screen::Plan) => &[Section::Plan],
+            (None, Screen::Disk) => &[Section::Disk],
             (None, Screen::Files) => match self.engine().and_then(|engine| engine.files.as_ref()) {
                 Some(files) if files.section() == Section::Preview => &[Section::Preview, Section::Files],
                 // The preview may stand beside the list; none of its keys means something else there.
@@ -267,7 +273,7 @@ impl State {
                 .engine()
                 .and_then(|engine| engine.plan.as_ref())
                 .is_some_and(|plan| plan.typing),
-            (None, Screen::Start | Screen::Details) => false,
+            (None, Screen::Start | Screen::Details | Screen::Disk) => false,
         }
     }
 }

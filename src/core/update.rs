@@ -18,6 +18,7 @@ use crate::ops::list::Depth;
 
 mod create;
 mod dialogs;
+mod disk;
 mod engine;
 mod plan;
 mod removal;
@@ -97,6 +98,7 @@ fn connected(state: &mut State, connected: Connected, effects: &mut Vec<Effect>)
         measuring: None,
         measuring_first: false,
         plan: None,
+        disk: super::disk::Disk::default(),
         plans: 0,
         cached: Asked::No,
         space_asked: false,
@@ -179,6 +181,11 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool {
             true
         }
         Action::Refresh if state.screen == Screen::Plan => plan::refresh(state, effects),
+        Action::Refresh if state.screen == Screen::Disk => {
+            disk::ask(state, effects);
+            with_current(state, |id, engine| engine::load(id, engine, effects));
+            true
+        }
         Action::Refresh => {
             let files = state.screen == Screen::Files
                 && with_files(state, effects, |files, cx| files.action(Action::Refresh, cx));

@@ -127,6 +127,8 @@ impl Tasks {
                 self.spawn_job(job, mail, run);
             }
             EngineEffect::Masked(of) => self.spawn(masked(engine, of, mail)),
+            EngineEffect::FileSystems(inventory) => self.spawn(file_systems(engine, inventory, mail)),
+            EngineEffect::NotVolumes => self.spawn(not_volumes(engine, mail)),
             EngineEffect::Create(wanted) => self.spawn(create(engine, wanted, mail)),
             EngineEffect::Plan { ask, scope, at } => {
                 let cancel = self.planning(&id);
@@ -236,6 +238,19 @@ async fn load(engine: Engine, depth: Depth, lookout: Lookout, mail: Mail) {
         lookout.list(inventory);
     }
     mail.engine(EngineMsg::Inventory(result)).await;
+}
+
+async fn file_systems(engine: Engine, inventory: Arc<Inventory>, mail: Mail) {
+    let found = df::file_systems(&engine, &inventory).await.map(Arc::new);
+    mail.engine(EngineMsg::FileSystems(found)).await;
+}
+
+async fn not_volumes(engine: Engine, mail: Mail) {
+    let counted = match engine.daemon.about().await {
+        Ok(about) => df::not_volumes(&engine, &about).await,
+        Err(error) => Err(error),
+    };
+    mail.engine(EngineMsg::NotVolumes(counted.map(Arc::new))).await;
 }
 
 async fn create(engine: Engine, wanted: NewVolume, mail: Mail) {

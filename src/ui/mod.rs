@@ -4,6 +4,7 @@ mod columns;
 mod create;
 mod details;
 mod dialogs;
+mod disk;
 pub mod files;
 mod footer;
 mod header;
@@ -40,6 +41,7 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         (Screen::Details, Some(engine)) => {
             details::view(engine, state.now, theme, frame, layout::details_screen(size));
         }
+        (Screen::Disk, Some(engine)) => disk::view(state, engine, theme, frame, layout::details_screen(size)),
         (Screen::Plan, Some(engine)) => plan::view(state, engine, theme, frame),
         (Screen::Files, Some(engine)) => {
             if let Some(files) = &engine.files {

@@ -48,7 +48,31 @@ pub struct Mounts {
     marks: HashSet<MountId>,
     anchor: Option<MountId>,
     arranged: Option<OffsetDateTime>,
+    /// What newer measurements found beside older ones.
+    grown: HashMap<MountId, Growth>,
     totals: Totals,
+}
+
+/// How a mount grew between its two latest measurements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Growth {
+    /// Bytes more, or less.
+    pub bytes: i64,
+    /// When the earlier measurement was taken.
+    pub since: OffsetDateTime,
+}
+
+impl Growth {
+    /// `None` when the two cannot be compared: one is a lower bound, or somebody else counted.
+    fn between(before: &Measured, now: &Measured) -> Option<Self> {
+        let comparable = before.source == now.source && before.totals.errors + now.totals.errors == 0;
+        let bytes = i128::from(now.totals.bytes) - i128::from(before.totals.bytes);
+        Some(Self {
+            bytes: i64::try_from(bytes).ok()?,
+            since: before.at,
+        })
+        .filter(|_| comparable && before.at < now.at)
+    }
 }
 
 impl Mounts {
@@ -82,6 +106,17 @@ impl Mounts {
             Some((before, size)) if before.created == mount.created => (*size).clone(),
             _ => Size::Unknown(None),
         };
+        let same = |mount: &Arc<Mount>| {
+            old.get(&mount.id)
+                .is_some_and(|(before, _)| before.created == mount.created)
+        };
+        let still: HashSet<&MountId> = inventory
+            .mounts
+            .iter()
+            .filter(|mount| same(mount))
+            .map(|mount| &mount.id)
+            .collect();
+        self.grown.retain(|id, _| still.contains(id));
         self.sizes = inventory.mounts.iter().map(kept).collect();
         self.places = inventory
             .mounts
@@ -118,6 +153,11 @@ impl Mounts {
                 continue;
             };
             let before = size.measured().cloned();
+            if let (Size::Measured(now), Some(before)) = (&new, &before)
+                && let Some(growth) = Growth::between(before, now)
+            {
+                self.grown.insert(id, growth);
+            }
             *size = match (new, before) {
                 (Size::Measuring { so_far, before: None }, before) => Size::Measuring { so_far, before },
                 // Left out this time (cancelled, say): what was known stays known.
@@ -215,7 +255,13 @@ impl Mounts {
             .collect()
     }
 
-    fn entries(&self) -> impl Iterator<Item = (&Arc<Mount>, &Size)> {
+    /// How a mount grew, when two measurements tell.
+    pub fn grown(&self, id: &MountId) -> Option<Growth> {
+        self.grown.get(id).copied()
+    }
+
+    /// The mounts and their sizes.
+    pub fn entries(&self) -> impl Iterator<Item = (&Arc<Mount>, &Size)> {
         self.inventory
             .iter()
             .flat_map(|inventory| &inventory.mounts)

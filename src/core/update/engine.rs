@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
-use super::super::details::Answer;
+use super::super::details::Answer as Told;
+use super::super::disk::Answer;
 use super::super::effect::{Effect, EngineEffect};
 use super::super::files::{self, Files};
 use super::super::jobs::JobEvent;
@@ -64,8 +65,13 @@ pub(super) fn update(state: &mut State, id: &EngineId, msg: EngineMsg, effects: 
         EngineMsg::Space(space) => engine.space = Some(space),
         EngineMsg::Watch(news) => return watch(id, engine, news, effects),
         EngineMsg::Masked { of, result } => {
-            engine.details.masked.insert(of, Answer::Is(result));
+            engine.details.masked.insert(of, Told::Is(result));
         }
+        EngineMsg::FileSystems(result) => {
+            engine.disk.systems = Answer::Is(result);
+            super::plan::gather(state, id, effects);
+        }
+        EngineMsg::NotVolumes(result) => engine.disk.others = Answer::Is(result),
         EngineMsg::Created { name, result } => return super::create::made(state, id, name, result, effects),
         EngineMsg::Planning { ask, step } => {
             return engine.plan.as_mut().is_some_and(|review| review.gathering(ask, step));

@@ -6,6 +6,7 @@ use crossterm::event::KeyCode;
 use time::Duration;
 
 use super::super::action::Action;
+use super::super::disk::Answer;
 use super::super::effect::{Effect, EngineEffect};
 use super::super::figures;
 use super::super::input::{Input, Typed};
@@ -66,22 +67,26 @@ fn again(state: &mut State, scope: Scope, eager: bool, effects: &mut Vec<Effect>
     true
 }
 
-/// Begins the gathering that waits, once no measurement runs: its helpers make volumes count as used.
+/// Begins the gathering that waits, once nothing runs whose helpers make volumes count as used.
 pub(super) fn gather(state: &mut State, id: &EngineId, effects: &mut Vec<Effect>) {
     let Some(engine) = state.engines.get_mut(id) else {
         return;
     };
+    if engine.plan.as_ref().is_none_or(|review| review.stage != Stage::Waiting) {
+        return;
+    }
     if let Some(job) = engine.measuring {
         super::dialogs::cancel(state, job, effects);
         return;
     }
-    let waiting = engine.plan.as_mut().filter(|review| review.stage == Stage::Waiting);
-    if let Some(review) = waiting {
-        let ask = review.ask();
-        review.gathering(ask, Step::Listing);
-        let (scope, at) = (review.scope.clone(), state.now);
-        effects.push(Effect::Engine(id.clone(), EngineEffect::Plan { ask, scope, at }));
+    if engine.disk.systems == Answer::Waiting {
+        return;
     }
+    let Some(review) = &mut engine.plan else { return };
+    let ask = review.ask();
+    review.gathering(ask, Step::Listing);
+    let (scope, at) = (review.scope.clone(), state.now);
+    effects.push(Effect::Engine(id.clone(), EngineEffect::Plan { ask, scope, at }));
 }
 
 /// Takes a plan that was made. Returns whether something on screen may look different.

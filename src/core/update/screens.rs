@@ -21,6 +21,10 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         Action::ShowDetails => show(state, Screen::Details, effects),
         Action::ShowFiles | Action::OpenFiles => open_files(state, effects),
         Action::Masked => masked(state, effects),
+        Action::ShowDisk => {
+            show(state, Screen::Disk, effects);
+            super::disk::open(state, effects)
+        }
         Action::ShowPlan => show(state, Screen::Plan, effects),
         Action::Create => super::dialogs::open(state, Dialog::Create(Box::default())),
         Action::Prune => super::plan::over_orphans(state, effects),
@@ -35,6 +39,10 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
             },
             Screen::Files => with_files(state, effects, |files, cx| files.action(action, cx)),
             Screen::Plan => super::plan::act(state, action, effects),
+            Screen::Disk => match action {
+                Action::Back => show(state, Screen::Mounts, effects),
+                _ => super::disk::act(state, action, effects),
+            },
         },
     }
 }
@@ -43,7 +51,7 @@ pub(super) fn show(state: &mut State, screen: Screen, effects: &mut Vec<Effect>)
     match state.screen {
         Screen::Files => drop(with_files(state, effects, |files, _| files.leave())),
         Screen::Plan => super::plan::leave(state, effects),
-        Screen::Start | Screen::Mounts | Screen::Details => {}
+        Screen::Start | Screen::Mounts | Screen::Details | Screen::Disk => {}
     }
     state.screen = screen;
     state.details_focused = false;
