@@ -15,8 +15,8 @@ use crate::model::{EngineId, JobId, MountId, Size};
 use crate::ops::create::CreateError;
 use crate::ops::df::{FileSystems, NotVolumes};
 use crate::ops::list::Inventory;
-use crate::ops::sightings::Sighting;
 use crate::ops::prune::{Event, Plan, Step};
+use crate::ops::sightings::Sighting;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
