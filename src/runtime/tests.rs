@@ -209,6 +209,43 @@ async fn filter_marks_and_back() {
     assert_eq!(run.quits().await, Ended::Quit);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_is_read_chosen_from_confirmed_and_carried_out() {
+    let run = Run::start(80, 24, demo_now);
+    run.settled().await;
+    run.keys("P").await;
+    run.sees("made just now").await;
+    let letters = "s h o p _ o l d _ d b d a t a";
+    run.keys(&format!("/ {letters} enter space")).await;
+    run.sees("to take it along").await;
+    run.keys(&format!("{letters} enter enter")).await;
+    let question = run.sees("This cannot be undone").await;
+    assert!(question.contains("shop_old_dbdata"), "{question}");
+    run.keys("y").await;
+    run.sees("freed").await;
+    run.sees("carried out").await;
+    run.keys("esc 1").await;
+    run.until("a list without it", |text| {
+        text.contains("USED BY") && !text.contains("38 mounts")
+    })
+    .await;
+    assert_eq!(run.quits().await, Ended::Quit);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_volume_is_made_and_the_disk_is_shown() {
+    let run = Run::start(80, 24, demo_now);
+    run.settled().await;
+    run.keys("n f r e s h ctrl-enter").await;
+    run.sees("made volume fresh").await;
+    run.sees("39 mounts").await;
+    run.keys("4").await;
+    run.sees("inodes used").await;
+    run.keys("r G").await;
+    run.sees("build cache").await;
+    assert_eq!(run.quits().await, Ended::Quit);
+}
+
 /// A cursor step at 120 × 40 must fit into one packet of a slow line.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cursor_step_sends_little_and_idling_nothing() {
@@ -260,7 +297,7 @@ fn no_size_is_too_odd_for_any_screen() {
         .unwrap();
     let mut state = runtime.block_on(settled_state());
     let theme = Theme::new(Colours::Mono, true);
-    for keys in ["", "i", "2", "?", ":", "w", "1 / a", "enter"] {
+    for keys in ["", "i", "2", "?", ":", "w", "1 / a", "enter", "4", "1 n", "esc P"] {
         for columns in 1..=130 {
             for rows in 1..=45 {
                 // All small sizes, a sample of the others.
