@@ -21,6 +21,8 @@ use crate::text;
 const BAR: u16 = 40;
 /// Columns before a line's name: the cursor's marker and the box.
 const LEAD: u16 = 5;
+/// Columns of the first twelve digits of a generated name, and of its kind.
+const NAME: u16 = 18;
 
 /// Draws the plan screen.
 pub(super) fn view(state: &State, engine: &EngineState, theme: &Theme, frame: &mut Frame<'_>) {
@@ -99,7 +101,7 @@ fn bar(review: &Review, now: OffsetDateTime, theme: &Theme, frame: &mut Frame<'_
     let over = match &review.scope {
         Scope::Orphans(_) => "what may be left over".to_owned(),
         Scope::Named { volumes, containers } if containers.is_empty() => match volumes.as_slice() {
-            [one] => text::printable_str(one.as_str()),
+            [one] => short(one.as_str()),
             many => figures::counted(many.len() as u64, "volume"),
         },
         Scope::Named { volumes, containers } => format!(
@@ -232,8 +234,13 @@ impl Cells {
         let wrote = if width >= 58 { 4 } else { 0 };
         let gaps = u16::from(looks > 0) + u16::from(wrote > 0);
         let rest = width.saturating_sub(LEAD + 9 + looks + wrote + gaps + 1);
-        let reason = if width >= 50 { rest / 2 } else { 0 };
-        let name = rest.saturating_sub(reason + u16::from(reason > 0) + 1);
+        // A generated name and its kind have room first.
+        let name = if width >= 50 {
+            (rest / 2).max(NAME).min(rest)
+        } else {
+            rest
+        };
+        let reason = rest.saturating_sub(name + 2);
         Self {
             name,
             size: 9,

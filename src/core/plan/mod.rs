@@ -232,8 +232,14 @@ impl Review {
             return;
         };
         let listed: BTreeMap<&MountId, &Arc<Mount>> = inventory.mounts.iter().map(|mount| (&mount.id, mount)).collect();
-        let same = |row: &Row| listed.get(&row.mount.id).is_some_and(|now| is_same(&row.mount, now));
-        self.outdated |= !plan.rows.iter().all(same);
+        // The plan sees its volumes as they will be without the containers that go first.
+        let going: BTreeSet<&str> = self.taken().map(|stopped| stopped.id.as_str()).collect();
+        let same = |row: &Row| {
+            let now = listed.get(&row.mount.id);
+            now.is_some_and(|now| is_same(&row.mount, now, &going))
+        };
+        let same = plan.rows.iter().all(same);
+        self.outdated |= !same;
     }
 
     /// The row under the cursor.
@@ -267,13 +273,17 @@ impl Review {
 }
 
 /// Whether a volume is as the plan saw it: the same one, used by the same containers or by none.
-fn is_same(then: &Mount, now: &Mount) -> bool {
-    let users = |mount: &Mount| -> BTreeSet<String> {
+fn is_same(then: &Mount, now: &Mount, going: &BTreeSet<&str>) -> bool {
+    fn users<'a>(mount: &'a Mount, going: &BTreeSet<&str>) -> BTreeSet<&'a str> {
         let ids = mount
             .attachments
             .iter()
-            .map(|attachment| attachment.container_id.clone());
-        ids.collect()
-    };
-    then.created == now.created && then.orphan == now.orphan && users(then) == users(now)
+            .map(|attachment| attachment.container_id.as_str());
+        ids.filter(|id| !going.contains(id)).collect()
+    }
+    let held = now
+        .attachments
+        .iter()
+        .any(|attachment| going.contains(attachment.container_id.as_str()));
+    then.created == now.created && (held || then.orphan == now.orphan) && users(then, going) == users(now, going)
 }
