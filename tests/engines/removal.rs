@@ -34,6 +34,8 @@ on_own_engines! {
     nothing_is_removed_without_a_word
     rm_says_who_uses_a_volume_and_takes_stopped_containers_along
     what_exists_is_never_taken_for_a_new_volume
+    from_the_plan_on_the_screen_to_the_last_row
+    read_only_the_screen_offers_nothing_that_changes
 }
 
 /// A name as engines generate them.
@@ -431,6 +433,74 @@ fn what_exists_is_never_taken_for_a_new_volume(engine: &Engine) {
     assert!(ran.stderr.contains("already"), "{}", ran.stderr);
     let _ran = on.run(&["create", "no/name"]).expect(2);
     assert_eq!(engine.volume_names(), ["fresh"]);
+}
+
+fn from_the_plan_on_the_screen_to_the_last_row(engine: &Engine) {
+    for (round, (columns, rows)) in [(80, 24), (120, 40)].into_iter().enumerate() {
+        for digit in ['a', 'b', 'c'] {
+            volume(engine, &[], &hex(digit));
+        }
+        volume(engine, &[], "dump");
+        fill(engine, "dump", &["old.bin"]);
+        fill(engine, &hex('b'), &["node_modules/x/index.js"]);
+        let home = Home::new();
+        let mut pty = Pty::start(&home, &vole().on(engine.host()).line(&[]), columns, rows);
+        pty.wait_for("dump", PATIENCE);
+        pty.keys("P");
+        pty.wait_for("3 chosen", PATIENCE);
+        pty.wait_for("JS deps", PATIENCE);
+        // The one that is asked about: a wrong name is refused, the right one is taken.
+        pty.keys("/dump<enter>");
+        pty.wait_gone("JS deps", PATIENCE);
+        pty.keys("<space>");
+        pty.wait_for("type dump", PATIENCE);
+        pty.keys("dumb<enter>");
+        pty.settle(Duration::from_millis(200), PATIENCE);
+        assert!(pty.text().contains("type dump"), "{}", pty.text());
+        pty.keys("<ctrl-u>dump<enter>");
+        pty.wait_for("4 chosen", PATIENCE);
+        pty.keys("<esc>");
+        // In between somebody takes one.
+        let user = format!("user{round}");
+        sleeping(engine, &user, &["-v", &format!("{}:/x", hex('c'))]);
+        pty.keys("<enter>");
+        pty.wait_for("cannot be undone", PATIENCE);
+        pty.keys("<enter>");
+        pty.wait_gone("cannot be undone", PATIENCE);
+        assert_eq!(engine.volume_names().len(), 4, "enter is no yes");
+        pty.keys("<enter>");
+        pty.wait_for("cannot be undone", PATIENCE);
+        pty.keys("y");
+        pty.wait_for("removed in part: 3 volumes", PATIENCE);
+        assert_eq!(engine.volume_names(), [hex('c')], "{}", pty.text());
+        pty.keys("<ctrl-c>");
+        assert_eq!(pty.wait_exit(PATIENCE).exit_code(), 0);
+        assert!(pty.is_restored());
+        engine.run(["rm", "-f", &user]);
+    }
+}
+
+fn read_only_the_screen_offers_nothing_that_changes(engine: &Engine) {
+    volume(engine, &[], &hex('a'));
+    let home = Home::new();
+    let mut pty = Pty::start(&home, &vole().on(engine.host()).line(&["--read-only"]), 120, 40);
+    pty.wait_for("aaaaaaaaaaaa", PATIENCE);
+    pty.keys("n");
+    pty.settle(Duration::from_millis(200), PATIENCE);
+    assert!(!pty.text().contains("new volume"), "{}", pty.text());
+    pty.keys("P");
+    pty.wait_for("Safe", PATIENCE);
+    for keys in ["<space>", "<enter>", "y", "d"] {
+        pty.keys(keys);
+        pty.settle(Duration::from_millis(150), PATIENCE);
+        assert!(!pty.text().contains("cannot be undone"), "{keys}: {}", pty.text());
+    }
+    pty.keys("?");
+    pty.wait_for("keys that work here", PATIENCE);
+    assert!(!pty.text().contains("Removes"), "{}", pty.text());
+    pty.keys("<esc><ctrl-c>");
+    pty.wait_exit(PATIENCE);
+    assert_eq!(engine.volume_names(), [hex('a')]);
 }
 
 /// A full data root takes no helper, no image and no event; removals are what people need then.

@@ -245,7 +245,11 @@ fn old_files_prove_nothing_worthless() {
 fn a_named_volume_is_safe_only_when_asked_for() {
     let row = Case::new().with(named("n"), Some(empty())).row();
     assert_eq!(row.group, Group::Ask);
-    assert!(row.reason.contains("--named"), "{}", row.reason);
+    assert!(
+        row.reason.contains("named volumes were not asked for"),
+        "{}",
+        row.reason
+    );
     let named_too = Scope::Orphans(Filter {
         named: true,
         ..Filter::default()

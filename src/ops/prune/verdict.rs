@@ -118,7 +118,10 @@ impl<'a> Judge<'a> {
         }
         let unasked = matches!(self.scope, Scope::Orphans(Filter { named: false, .. }));
         if unasked && mount.kind == MountKind::Named && weighing.group == Group::Safe {
-            weighing.say(Group::Ask, "somebody named it, and --named was not given".to_owned());
+            weighing.say(
+                Group::Ask,
+                "somebody named it, and named volumes were not asked for".to_owned(),
+            );
         }
         // Who names a volume has decided to remove it: the name is all that is asked for then.
         if matches!(self.scope, Scope::Named { .. }) && weighing.group == Group::Keep {

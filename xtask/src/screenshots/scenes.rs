@@ -90,6 +90,27 @@ pub(crate) const SCENES: &[Scene] = &[
         ],
     },
     Scene {
+        name: "plan",
+        args: DEMO,
+        script: &[Shows(SUM), Keys("P"), Shows("2 chosen")],
+    },
+    Scene {
+        name: "removal",
+        args: DEMO,
+        script: &[
+            Shows(SUM),
+            Keys("P"),
+            Shows("2 chosen"),
+            Keys("<enter>"),
+            Shows("cannot be undone"),
+        ],
+    },
+    Scene {
+        name: "disk",
+        args: DEMO,
+        script: &[Shows(SUM), Keys("4"), Shows("by class")],
+    },
+    Scene {
         name: "help",
         args: DEMO,
         script: &[Shows(SUM), Keys("?"), Shows("keys that work here now")],
@@ -102,5 +123,5 @@ pub(crate) const SCENES: &[Scene] = &[
 ];
 
 /// The sum of the demo's orphans: it stands once everything is measured.
-const SUM: &str = "orphans 7 · 460.9 MiB";
+const SUM: &str = "orphans 11 · 2.6 GiB";
 const MEASURED: &[Step] = &[Shows(SUM)];
