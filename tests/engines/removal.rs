@@ -477,6 +477,7 @@ fn from_the_plan_on_the_screen_to_the_last_row(engine: &Engine) {
         assert_eq!(pty.wait_exit(PATIENCE).exit_code(), 0);
         assert!(pty.is_restored());
         engine.run(["rm", "-f", &user]);
+        engine.run(["volume", "rm", &hex('c')]);
     }
 }
 
@@ -501,6 +502,34 @@ fn read_only_the_screen_offers_nothing_that_changes(engine: &Engine) {
     pty.keys("<esc><ctrl-c>");
     pty.wait_exit(PATIENCE);
     assert_eq!(engine.volume_names(), [hex('a')]);
+}
+
+/// An engine that goes away half way: what was not tried is said, and said at once.
+#[test]
+fn without_the_engine_the_rest_is_not_tried_one_by_one() {
+    let Some(engine) = world::own(Family::Docker) else {
+        return;
+    };
+    for at in 0..40 {
+        volume(&engine, &[], &format!("{at:064x}"));
+    }
+    let removed = AtomicUsize::new(0);
+    let proxy = Proxy::answering(&engine.socket(), move |request| {
+        let gone = removed.load(Ordering::SeqCst) >= 5;
+        if request.method == "DELETE" {
+            removed.fetch_add(1, Ordering::SeqCst);
+        }
+        gone.then_some(Reply::Raw(Vec::new()))
+    });
+    let ran = vole().on(proxy.host()).run(&["prune", "--yes", "--json"]).expect(3);
+    let left = engine.volume_names().len();
+    let done = ran.json();
+    assert_eq!(names(&done, "removed").len() + names(&done, "failed").len(), 40);
+    assert!(left >= 35 && names(&done, "removed").len() <= 5, "{left} are left");
+    assert!(
+        done["failed"][6]["reason"].as_str().unwrap().contains("not tried"),
+        "{done:#}"
+    );
 }
 
 /// A full data root takes no helper, no image and no event; removals are what people need then.

@@ -90,16 +90,34 @@ pub async fn run(
         .iter()
         .filter(|row| chosen.contains(&row.name()))
         .map(Object::Volume);
+    let mut gone: Option<EngineError> = None;
     for object in containers.chain(volumes) {
         if cancel.is_cancelled() {
             report.cancelled = true;
             break;
         }
-        let event = match object {
-            Object::Container(container) => {
-                Event::Container(container.name.clone(), removing.container(container).await)
+        let tried = match (&gone, &object) {
+            (Some(error), _) => Ok(Outcome::Refused(format!("not tried: {error}"))),
+            (None, Object::Container(container)) => removing.container(container, &cancel).await,
+            (None, Object::Volume(row)) => removing.volume(row, &cancel).await,
+        };
+        let outcome = match tried {
+            Ok(outcome) => outcome,
+            Err(EngineError::Cancelled) => {
+                report.cancelled = true;
+                break;
             }
-            Object::Volume(row) => Event::Volume(row.name(), removing.volume(row).await),
+            Err(error) => {
+                let why = error.to_string();
+                // Nobody answers: the rest would fail like this one, each after its own wait.
+                let lasts = matches!(error, EngineError::Unreachable { .. } | EngineError::Timeout { .. });
+                gone = lasts.then_some(error);
+                Outcome::Refused(why)
+            }
+        };
+        let event = match object {
+            Object::Container(container) => Event::Container(container.name.clone(), outcome),
+            Object::Volume(row) => Event::Volume(row.name(), outcome),
         };
         report.take(&event);
         // Who started it may have stopped listening; what was begun goes on as it was asked for.
@@ -119,13 +137,16 @@ struct Removing<'a> {
 }
 
 impl Removing<'_> {
-    async fn volume(&self, row: &Row) -> Outcome {
+    /// Removes a volume. An error means that it was not touched.
+    async fn volume(&self, row: &Row, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
         let name = row.name();
-        if let Err(why) = self.check(row).await {
-            return Outcome::Refused(why);
+        // Only looking can be broken off; a removal that was sent is waited for.
+        let checked = cancel.run_until_cancelled(self.check(row)).await;
+        if let Some(why) = checked.unwrap_or(Err(EngineError::Cancelled))? {
+            return Ok(Outcome::Refused(why));
         }
         let removed = self.changes.remove_volume(&name).await;
-        match (removed, self.engine.daemon.volume(&name).await) {
+        Ok(match (removed, self.engine.daemon.volume(&name).await) {
             (Ok(()), Ok(None)) => Outcome::Removed(row.frees),
             (Ok(()), Ok(Some(_))) => {
                 Outcome::Refused("the engine says that it was removed, but a volume of this name is there".to_owned())
@@ -137,35 +158,33 @@ impl Removing<'_> {
             (Err(error), Ok(None)) => {
                 Outcome::Refused(format!("it is gone, but not known to be by this removal: {error}"))
             }
-            (Err(error), _) => Outcome::Refused(error.to_string()),
-        }
+            (Err(error), Ok(Some(_))) => Outcome::Refused(error.to_string()),
+            (Err(error), Err(_)) => Outcome::Refused(format!("whether it is gone could not be asked: {error}")),
+        })
     }
 
-    /// Looks at a row again; the error says what changed.
-    async fn check(&self, row: &Row) -> Result<(), String> {
+    /// Looks at a row again; says what changed, or else nothing.
+    async fn check(&self, row: &Row) -> Result<Option<String>, EngineError> {
+        let refused = |why: &str| Ok(Some(why.to_owned()));
         if row.blocked {
-            return Err(row.reason.clone());
+            return refused(&row.reason);
         }
-        let name = row.name();
-        let now = self.look(&name).await.map_err(|error| error.to_string())?;
-        let now = now.ok_or_else(|| "it is gone already".to_owned())?;
-        if !verdict::is_candidate(&now) {
-            return Err(now.reason);
-        }
-        if now.overseen && !row.mount.overseen {
-            return Err(now.reason);
+        let Some(now) = self.look(&row.name()).await? else {
+            return refused("it is gone already");
+        };
+        if !verdict::is_candidate(&now) || (now.overseen && !row.mount.overseen) {
+            return refused(&now.reason);
         }
         if let Some(what) = verdict::difference(&row.mount, &now) {
-            return Err(format!("it changed since the plan was made: {what}"));
+            return Ok(Some(format!("it changed since the plan was made: {what}")));
         }
         if row.identity.directory.is_some() {
             let looking = tokio::task::spawn_blocking(move || identity(&now));
-            let identity = looking.await.map_err(|error| error.to_string())?;
-            if identity != row.identity {
-                return Err("it changed since the plan was made: its directory is another one".to_owned());
+            if looking.await.ok().as_ref() != Some(&row.identity) {
+                return refused("it changed since the plan was made: its directory is another one");
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Lists everything anew and judges one volume; `None` when it is gone.
@@ -182,24 +201,29 @@ impl Removing<'_> {
         Ok(inventory.mounts.iter().find(there).map(|mount| Mount::clone(mount)))
     }
 
-    async fn container(&self, container: &Stopped) -> Outcome {
+    /// Removes a container that does not run. An error means that it was not touched.
+    async fn container(&self, container: &Stopped, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
+        let refused = |why: String| Ok(Outcome::Refused(why));
         if let Some(why) = &container.blocked {
-            return Outcome::Refused(why.clone());
+            return refused(why.clone());
         }
-        let list = match self.engine.daemon.containers().await {
-            Ok(list) => list,
-            Err(error) => return Outcome::Refused(error.to_string()),
-        };
+        let listed = cancel.run_until_cancelled(self.engine.daemon.containers()).await;
+        let list = listed.unwrap_or(Err(EngineError::Cancelled))?;
         let Some(row) = list.rows.iter().find(|row| row.id == container.id) else {
-            return Outcome::Refused("it is gone already".to_owned());
+            return refused("it is gone already".to_owned());
         };
         let state = ContainerState::parse(&row.state);
         if state.is_live() {
-            return Outcome::Refused(format!("it is {} now", state.word()));
+            return refused(format!("it is {} now", state.word()));
         }
-        match self.changes.remove_container(&container.id).await {
-            Ok(()) => Outcome::Removed(None),
-            Err(error) => Outcome::Refused(error.to_string()),
-        }
+        let removed = self.changes.remove_container(&container.id).await;
+        Ok(match (removed, self.engine.daemon.container(&container.id).await) {
+            (Ok(()), Ok(None)) => Outcome::Removed(None),
+            (Ok(()), Ok(Some(_))) => {
+                Outcome::Refused("the engine says that it was removed, but it is there".to_owned())
+            }
+            (Ok(()), Err(error)) => Outcome::Refused(format!("whether it is gone could not be asked: {error}")),
+            (Err(error), _) => Outcome::Refused(error.to_string()),
+        })
     }
 }

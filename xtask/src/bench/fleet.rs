@@ -1,4 +1,4 @@
-//! A thousand small volumes: all sizes, and the first one.
+//! A thousand small volumes: all sizes, the first one, and their removal.
 
 use std::process::Command;
 use std::time::Duration;
@@ -38,6 +38,22 @@ pub(crate) fn run(vole: &Vole, table: &mut Table) -> anyhow::Result<()> {
         "1,000 small volumes: from exec to the first measured size on the screen",
         &first,
     );
+    let plan = paired(
+        PAIRS,
+        || time(&mut vole.command(&home, &["prune", "--named", "--dry-run", "--json"])),
+        || time(&mut vole.command(&home, &["du", "--json"])),
+    )?;
+    table.times(
+        "1,000 orphans: the plan of what may go, looking into them included",
+        &plan.ours,
+    );
+    table.times("1,000 orphans: measuring them alone, in turns with that", &plan.theirs);
+    let took = time(&mut vole.command(&home, &["prune", "--named", "--yes", "--json"]))?;
+    ensure!(engine.volume_names().is_empty(), "not all volumes were removed");
+    table.times(
+        "1,000 orphans: plan and removal, each looked at again",
+        &[took.as_secs_f64()],
+    );
     Ok(())
 }
 
@@ -51,7 +67,8 @@ fn make(engine: &Engine) -> anyhow::Result<()> {
     let script = r#"
         for i in $(seq -w 0 999); do
           curl -s -m 20 --unix-socket "$1" -H 'Content-Type: application/json' -d "{\"Name\":\"small$i\"}" http://d/volumes/create >/dev/null
-          for f in 1 2 3; do echo "$i" >"$2/small$i/_data/$f"; done
+          mkdir "$2/small$i/_data/node_modules"
+          for f in 1 2 3; do echo "$i" >"$2/small$i/_data/node_modules/$f"; done
         done"#;
     let status = Command::new("bash")
         .args(["-euc", script, "volumes"])
