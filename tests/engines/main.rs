@@ -7,6 +7,7 @@
     reason = "tests: what cannot be set up or read is a failed test"
 )]
 
+mod accidents;
 mod alias;
 mod browse;
 mod demo;

@@ -1,5 +1,4 @@
-//! Removals on real engines: each accident on record rebuilt, engines that lie once, changes between plan and commit.
-//! Nothing precious is ever proposed as safe, and no row is removed that changed.
+//! Removing and making volumes on real engines: what is asked, what is said, on the command line and on the screen.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,28 +8,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vole_test_support::{Engine, Family, Home, IMAGE, PATIENCE, Proxy, Pty, Ran, Reply};
 
-use crate::world::{self, vole};
-
-/// One test per family, each with an engine of its own: these remove things.
-macro_rules! on_own_engines {
-    ($($name:ident)*) => {
-        mod docker {
-            $(#[test] fn $name() {
-                if let Some(engine) = crate::world::own(vole_test_support::Family::Docker) { super::$name(&engine); }
-            })*
-        }
-        mod podman {
-            $(#[test] fn $name() {
-                if let Some(engine) = crate::world::own(vole_test_support::Family::Podman) { super::$name(&engine); }
-            })*
-        }
-    };
-}
+use crate::world::{self, on_own_engines, vole};
 
 on_own_engines! {
-    the_accidents_on_record_do_not_happen
-    what_changed_between_plan_and_commit_stays
-    an_engine_that_lies_once_loses_nothing
     nothing_is_removed_without_a_word
     rm_says_who_uses_a_volume_and_takes_stopped_containers_along
     what_exists_is_never_taken_for_a_new_volume
@@ -39,11 +19,11 @@ on_own_engines! {
 }
 
 /// A name as engines generate them.
-fn hex(digit: char) -> String {
+pub(crate) fn hex(digit: char) -> String {
     std::iter::repeat_n(digit, 64).collect()
 }
 
-fn volume(engine: &Engine, options: &[&str], name: &str) {
+pub(crate) fn volume(engine: &Engine, options: &[&str], name: &str) {
     engine.run(
         ["volume", "create"]
             .into_iter()
@@ -53,7 +33,7 @@ fn volume(engine: &Engine, options: &[&str], name: &str) {
 }
 
 /// Writes files into a volume's directory on this machine.
-fn fill(engine: &Engine, volume: &str, files: &[&str]) {
+pub(crate) fn fill(engine: &Engine, volume: &str, files: &[&str]) {
     let top = engine.mount_point(volume);
     for file in files {
         let path = top.join(file);
@@ -62,258 +42,23 @@ fn fill(engine: &Engine, volume: &str, files: &[&str]) {
     }
 }
 
-fn container(engine: &Engine, name: &str, options: &[&str], command: &[&str]) {
+pub(crate) fn container(engine: &Engine, name: &str, options: &[&str], command: &[&str]) {
     let fixed = ["run", "-d", "--network", "none", "--name", name];
     let args = fixed.into_iter().chain(options.iter().copied()).chain([IMAGE]);
     engine.run(args.chain(command.iter().copied()));
 }
 
-fn sleeping(engine: &Engine, name: &str, options: &[&str]) {
+pub(crate) fn sleeping(engine: &Engine, name: &str, options: &[&str]) {
     container(engine, name, options, &["sleep", "1000000"]);
 }
 
-fn names(document: &Value, group: &str) -> BTreeSet<String> {
+pub(crate) fn names(document: &Value, group: &str) -> BTreeSet<String> {
     let rows = document[group]
         .as_array()
         .unwrap_or_else(|| panic!("no {group}: {document}"));
     rows.iter()
         .map(|row| row["name"].as_str().unwrap().to_owned())
         .collect()
-}
-
-fn row<'a>(document: &'a Value, name: &str) -> &'a Value {
-    let groups = ["safe", "ask", "keep"]
-        .iter()
-        .flat_map(|group| document[*group].as_array().unwrap());
-    groups
-        .into_iter()
-        .find(|row| row["name"] == name)
-        .unwrap_or_else(|| panic!("{name} is not in the plan: {document:#}"))
-}
-
-const POSTGRES: &[&str] = &["PG_VERSION", "global/pg_control", "base/1/112"];
-
-/// The fleet of accidents. Anonymous volumes are told by their names, so that both families have the same.
-fn accidents(engine: &Engine) {
-    for digit in ['a', 'b', 'c', 'd', 'e'] {
-        volume(engine, &[], &hex(digit));
-    }
-    fill(engine, &hex('a'), POSTGRES);
-    fill(
-        engine,
-        &hex('b'),
-        &["node_modules/left-pad/index.js", "node_modules/.package-lock.json"],
-    );
-    // c stays empty; d is empty and bound by its path; e is held by a stopped container.
-    sleeping(
-        engine,
-        "by-path",
-        &["-v", &format!("{}:/x", engine.mount_point(&hex('d')).display())],
-    );
-    container(engine, "stopped", &["-v", &format!("{}:/x", hex('e'))], &["true"]);
-    let project = |project: &str, volume: &str| {
-        vec![
-            "--label".to_owned(),
-            format!("com.docker.compose.project={project}"),
-            "--label".to_owned(),
-            format!("com.docker.compose.volume={volume}"),
-        ]
-    };
-    for (owner, name) in [("shop", "shop_dbdata"), ("store", "store_dbdata")] {
-        let own = project(owner, "dbdata");
-        let own: Vec<&str> = own.iter().map(String::as_str).collect();
-        volume(engine, &own, name);
-        fill(engine, name, POSTGRES);
-    }
-    sleeping(
-        engine,
-        "store-db-1",
-        &[
-            "-v",
-            "store_dbdata:/d",
-            "--label",
-            "com.docker.compose.project=store",
-            "--label",
-            "com.docker.compose.service=db",
-        ],
-    );
-    let data = engine.dir().join("precious");
-    fs::create_dir_all(&data).unwrap();
-    fs::write(data.join("only-copy"), "x").unwrap();
-    let device = format!("device={}", data.display());
-    volume(engine, &["-o", "type=none", "-o", "o=bind", "-o", &device], "opt_bind");
-    volume(engine, &[], "named_empty");
-    volume(engine, &[], "named_unknown");
-    fill(engine, "named_unknown", &["only-copy.bin"]);
-    volume(engine, &["--label", "vole.class=critical"], "declared");
-}
-
-fn the_accidents_on_record_do_not_happen(engine: &Engine) {
-    accidents(engine);
-    let proxy = Proxy::start(&engine.socket(), |_| false);
-    let vole = vole().on(proxy.host());
-    let plan = vole.run(&["prune", "--dry-run", "--json"]).expect(0).json();
-    assert_eq!(names(&plan, "safe"), BTreeSet::from([hex('b'), hex('c')]), "{plan:#}");
-    assert!(names(&plan, "ask").contains("named_empty"), "{plan:#}");
-    assert!(names(&plan, "ask").contains("named_unknown"), "{plan:#}");
-    assert!(names(&plan, "ask").contains("opt_bind"), "{plan:#}");
-    for kept in [
-        &hex('a'),
-        &hex('d'),
-        &hex('e'),
-        "shop_dbdata",
-        "store_dbdata",
-        "declared",
-    ] {
-        assert!(names(&plan, "keep").contains(kept), "{kept}: {plan:#}");
-    }
-    let says = |name: &str, words: &[&str]| {
-        let row = row(&plan, name);
-        for word in words {
-            assert!(row.to_string().contains(word), "{word} is not said of {name}: {row:#}");
-        }
-    };
-    says(&hex('a'), &["PostgreSQL 15", "anonymous"]);
-    says(&hex('b'), &["JS deps"]);
-    says(&hex('d'), &["by-path", "\"blocked\":true"]);
-    says(&hex('e'), &["stopped", "\"blocked\":true"]);
-    says(
-        "shop_dbdata",
-        &[
-            "lives on as store",
-            "re-attach",
-            "volumes: { dbdata: { external: true, name: shop_dbdata } }",
-        ],
-    );
-    says("opt_bind", &["leaves the files there"]);
-    assert!(plan["removed"].as_array().unwrap().is_empty());
-    let before: BTreeSet<String> = engine.volume_names().into_iter().collect();
-
-    let done = vole.run(&["prune", "--yes", "--json"]).expect(0).json();
-    assert_eq!(names(&done, "removed"), BTreeSet::from([hex('b'), hex('c')]));
-    assert!(done["freed_bytes"].as_u64().unwrap() > 0);
-    let gone = |more: &[&str]| -> BTreeSet<String> {
-        let gone: BTreeSet<String> = more.iter().map(|name| (*name).to_owned()).collect();
-        before.difference(&gone).cloned().collect()
-    };
-    let left = || engine.volume_names().into_iter().collect::<BTreeSet<String>>();
-    assert_eq!(left(), gone(&[&hex('b'), &hex('c')]));
-
-    let named = vole.run(&["prune", "--named", "--yes", "--json"]).expect(0).json();
-    assert_eq!(names(&named, "removed"), BTreeSet::from(["named_empty".to_owned()]));
-    let included = vole
-        .run(&[
-            "prune",
-            "--yes",
-            "--json",
-            "--include",
-            "named_unknown",
-            "--include",
-            "opt_bind",
-        ])
-        .expect(0);
-    assert_eq!(names(&included.json(), "removed").len(), 2);
-    assert_eq!(
-        left(),
-        gone(&[&hex('b'), &hex('c'), "named_empty", "named_unknown", "opt_bind"])
-    );
-    assert!(engine.dir().join("precious/only-copy").exists(), "a bind's files stay");
-
-    // What was asked on the wire: exact names, nothing forced, no prune.
-    let requests = proxy.requests();
-    assert!(!requests.iter().any(|line| line.contains("prune")), "{requests:#?}");
-    let volumes = requests.iter().filter(|line| line.starts_with("DELETE /volumes/"));
-    let deleted: BTreeSet<&str> = volumes
-        .clone()
-        .filter_map(|line| line.split(['/', '?']).nth(2))
-        .collect();
-    let expected = [hex('b'), hex('c')];
-    let mut expected: BTreeSet<&str> = expected.iter().map(String::as_str).collect();
-    expected.extend(["named_empty", "named_unknown", "opt_bind"]);
-    assert_eq!(deleted, expected);
-    assert!(
-        !volumes
-            .into_iter()
-            .any(|line| line.contains("force=1") || line.contains("force=true"))
-    );
-}
-
-fn what_changed_between_plan_and_commit_stays(engine: &Engine) {
-    for digit in ['a', 'b', 'c', 'd'] {
-        volume(engine, &[], &hex(digit));
-    }
-    let home = Home::new();
-    let line = vole().on(engine.host()).line(&["prune"]);
-    let mut pty = Pty::start(&home, &line, 120, 40);
-    pty.wait_for("[y/N]", PATIENCE);
-    // Attached by name; made anew; attached by its path.
-    sleeping(engine, "late", &["-v", &format!("{}:/x", hex('a'))]);
-    engine.run(["volume", "rm", &hex('b')]);
-    volume(engine, &[], &hex('b'));
-    fill(engine, &hex('b'), &["data"]);
-    sleeping(
-        engine,
-        "path",
-        &["-v", &format!("{}:/x", engine.mount_point(&hex('c')).display())],
-    );
-    pty.keys("y<enter>");
-    let status = pty.wait_exit(PATIENCE);
-    assert_eq!(status.exit_code(), 3, "{}", pty.text());
-    let left: BTreeSet<String> = engine.volume_names().into_iter().collect();
-    assert_eq!(left, BTreeSet::from(['a', 'b', 'c'].map(hex)), "{}", pty.text());
-    assert!(engine.mount_point(&hex('b')).join("data").exists());
-    let text = pty.text();
-    assert!(text.contains("used by late") && text.contains("path binds"), "{text}");
-}
-
-/// How an engine lies about its containers.
-type Lie = (&'static str, fn(Value) -> Reply);
-
-/// On its bad day.
-const LIES: [Lie; 3] = [
-    ("500", |_| Reply::Json(500, json!({"message": "a bad day"}))),
-    ("empty", |_| Reply::Json(200, json!([]))),
-    ("half", |list| {
-        let half: Vec<Value> = list.as_array().into_iter().flatten().skip(1).cloned().collect();
-        Reply::Json(200, Value::Array(half))
-    }),
-];
-
-fn an_engine_that_lies_once_loses_nothing(engine: &Engine) {
-    // Empty ones, so that only their use keeps them: by name, by path, by a stopped container.
-    for digit in ['a', 'b', 'c'] {
-        volume(engine, &[], &hex(digit));
-    }
-    container(engine, "stopped", &["-v", &format!("{}:/x", hex('c'))], &["true"]);
-    sleeping(
-        engine,
-        "by-path",
-        &["-v", &format!("{}:/x", engine.mount_point(&hex('b')).display())],
-    );
-    sleeping(engine, "by-name", &["-v", &format!("{}:/x", hex('a'))]);
-    let truth = vole_test_support::get(&engine.socket(), "/v1.40/containers/json?all=1");
-    assert_eq!(truth.as_array().unwrap().len(), 3);
-    for (lie, reply) in LIES {
-        // The first, the second, … list of containers is the lie: while planning, and at the commit.
-        for nth in 0..5 {
-            volume(engine, &[], &hex('f'));
-            let (asked, truth) = (AtomicUsize::new(0), truth.clone());
-            let proxy = Proxy::answering(&engine.socket(), move |request| {
-                let of_containers = request.path.ends_with("/containers/json");
-                (of_containers && asked.fetch_add(1, Ordering::SeqCst) == nth).then(|| reply(truth.clone()))
-            });
-            let ran = vole().on(proxy.host()).run(&["prune", "--yes", "--json"]);
-            let left: BTreeSet<String> = engine.volume_names().into_iter().collect();
-            for kept in ['a', 'b', 'c'].map(hex) {
-                assert!(
-                    left.contains(&kept),
-                    "{lie} as answer {nth} lost {kept}: {}",
-                    ran.text()
-                );
-            }
-            engine.try_run(&["volume", "rm", &hex('f')]);
-        }
-    }
 }
 
 fn unchanged(engine: &Engine, before: &[String], ran: &Ran) {

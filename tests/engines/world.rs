@@ -114,3 +114,20 @@ macro_rules! on_engines {
     };
 }
 pub(crate) use on_engines;
+
+/// Makes one test per real engine of functions `fn(&Engine)`, each with an engine of its own: for what removes things.
+macro_rules! on_own_engines {
+    ($($name:ident)*) => {
+        mod docker {
+            $(#[test] fn $name() {
+                if let Some(engine) = crate::world::own(vole_test_support::Family::Docker) { super::$name(&engine); }
+            })*
+        }
+        mod podman {
+            $(#[test] fn $name() {
+                if let Some(engine) = crate::world::own(vole_test_support::Family::Podman) { super::$name(&engine); }
+            })*
+        }
+    };
+}
+pub(crate) use on_own_engines;
