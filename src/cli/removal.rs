@@ -87,7 +87,7 @@ async fn run(context: &Context, engine: &Engine, wanted: Wanted) -> anyhow::Resu
         return finish(&plan, choice, Report::default(), output, wanted.dry_run);
     }
     if !context.globals.yes {
-        match asked(&plan, &mut choice, output)? {
+        match asked(context, &plan, &mut choice).await? {
             Answer::Yes => {}
             Answer::No => {
                 if output.json {
@@ -188,16 +188,14 @@ enum Answer {
 }
 
 /// Asks at the terminal: the names of what is asked about when `rm` named it, then once for all.
-fn asked(plan: &Plan, choice: &mut Choice, output: &Output) -> io::Result<Answer> {
-    if output.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+async fn asked(context: &Context, plan: &Plan, choice: &mut Choice) -> anyhow::Result<Answer> {
+    if context.output.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(Answer::Nobody);
     }
     for name in std::mem::take(&mut choice.untyped) {
         let Some(row) = plan.row(&name) else { continue };
-        let typed = ask(&format!(
-            "Type {} to remove it: ",
-            text::printable_str(row.typed_name())
-        ))?;
+        let question = format!("Type {} to remove it: ", text::printable_str(row.typed_name()));
+        let typed = ask(context, question).await?;
         if typed == row.typed_name() || typed == name.as_str() {
             choice.going.insert(name);
         } else {
@@ -221,20 +219,25 @@ fn asked(plan: &Plan, choice: &mut Choice, output: &Output) -> io::Result<Answer
         "Remove {containers}{volumes}, {}? This cannot be undone. [y/N] ",
         freed(plan, &choice.going)
     );
-    let answer = ask(&question)?;
+    let answer = ask(context, question).await?;
     Ok(match answer.to_ascii_lowercase().as_str() {
         "y" | "yes" => Answer::Yes,
         _ => Answer::No,
     })
 }
 
-fn ask(question: &str) -> io::Result<String> {
-    let mut stderr = io::stderr().lock();
-    stderr.write_all(question.as_bytes())?;
-    stderr.flush()?;
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
-    Ok(line.trim().to_owned())
+/// Asks a question. An interrupt is an answer too: the thread that reads ends with the program.
+async fn ask(context: &Context, question: String) -> anyhow::Result<String> {
+    let asking = tokio::task::spawn_blocking(move || -> io::Result<String> {
+        let mut stderr = io::stderr().lock();
+        stderr.write_all(question.as_bytes())?;
+        stderr.flush()?;
+        drop(stderr);
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line)?;
+        Ok(line.trim().to_owned())
+    });
+    context.until_cancelled(async { Ok(asking.await??) }).await
 }
 
 fn freed(plan: &Plan, chosen: &BTreeSet<VolumeName>) -> String {

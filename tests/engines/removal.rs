@@ -96,6 +96,10 @@ fn nothing_is_removed_without_a_word(engine: &Engine) {
     pty.wait_for("[y/N]", PATIENCE);
     pty.keys("<enter>");
     assert_eq!(pty.wait_exit(PATIENCE).exit_code(), 130, "{}", pty.text());
+    let mut pty = Pty::start(&home, &on.line(&["prune"]), 100, 30);
+    pty.wait_for("[y/N]", PATIENCE);
+    pty.keys("<ctrl-c>");
+    assert_eq!(pty.wait_exit(PATIENCE).exit_code(), 130, "one interrupt is enough");
     let mut pty = Pty::start(&home, &on.line(&["rm", "named"]), 100, 30);
     pty.wait_for("Type named", PATIENCE);
     pty.keys("other<enter>");
