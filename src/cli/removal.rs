@@ -287,11 +287,11 @@ fn finish(plan: &Plan, choice: Choice, mut report: Report, output: &Output, dry_
     } else if !dry_run {
         print::report(plan, &report, output)?;
     }
-    for (name, why) in &report.failed {
-        warn(&format!("{name} was not removed: {why}"));
-    }
     if dry_run {
         return Ok(Exit::Done);
+    }
+    for (name, why) in &report.failed {
+        warn(&format!("{name} was not removed: {why}"));
     }
     if report.cancelled {
         return Ok(Exit::Cancelled);

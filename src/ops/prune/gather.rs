@@ -193,35 +193,32 @@ fn stopped(rows: &[ContainerRow], volumes: &[VolumeName], named: &[String]) -> R
         }
     }
     let chosen = |row: &ContainerRow| named.iter().any(|name| is_called(row, name));
-    let mut stopped = Vec::new();
-    for row in rows {
-        let live = ContainerState::parse(&row.state).is_live();
-        let holds = volumes.iter().any(|volume| attaches(row, volume.as_str()));
-        if !chosen(row) && (live || !holds) {
-            continue;
-        }
-        // What goes together frees what all of it holds; for one that is only offered, what it holds alone.
-        let others = rows
-            .iter()
-            .filter(|other| other.id != row.id && !(chosen(row) && chosen(other)));
-        let others: Vec<&ContainerRow> = others.collect();
+    let is_live = |row: &ContainerRow| ContainerState::parse(&row.state).is_live();
+    let holds = |row: &ContainerRow| volumes.iter().any(|volume| attaches(row, volume.as_str()));
+    let (spoken_of, others): (Vec<&ContainerRow>, Vec<&ContainerRow>) = rows
+        .iter()
+        .partition(|row| chosen(row) || (!is_live(row) && holds(row)));
+    let one = |row: &&ContainerRow| {
+        // What goes frees what all of it holds; what is only offered, what it would free with the others of the plan.
+        let stays = |other: &&&ContainerRow| other.id != row.id && chosen(row) && !chosen(other);
+        let staying: Vec<&ContainerRow> = spoken_of.iter().filter(stays).chain(&others).copied().collect();
         let mine: BTreeSet<&str> = attached(row).collect();
-        let alone = mine
-            .into_iter()
-            .filter(|name| !others.iter().any(|other| attaches(other, name)));
+        let alone = mine.into_iter();
+        let alone = alone.filter(|name| !staying.iter().any(|other| attaches(other, name)));
         let frees: Vec<String> = alone.map(str::to_owned).collect();
         let anonymous = frees.iter().filter(|name| crate::inventory::is_generated(name));
-        stopped.push(Stopped {
+        let state = ContainerState::parse(&row.state);
+        Stopped {
             id: row.id.clone(),
             name: row.name.clone(),
             image: row.image.clone(),
             chosen: chosen(row),
-            blocked: live.then(|| format!("it is {}: stop it first", ContainerState::parse(&row.state).word())),
+            blocked: is_live(row).then(|| format!("it is {}: stop it first", state.word())),
             anonymous: anonymous.cloned().collect(),
             frees,
-        });
-    }
-    Ok(stopped)
+        }
+    };
+    Ok(spoken_of.iter().map(one).collect())
 }
 
 fn is_called(row: &ContainerRow, name: &str) -> bool {

@@ -125,7 +125,8 @@ pub struct Stopped {
     pub chosen: bool,
     /// Why it cannot be removed; `None` when it can.
     pub blocked: Option<String>,
-    /// Volumes that nothing else attaches: its removal frees them for the rows of this plan.
+    /// Volumes that nothing else attaches, other containers aside that the plan removes too (or offers, when it is only
+    /// offered itself): its removal frees them.
     pub frees: Vec<String>,
     /// Those of them that nobody named: what `docker rm -v` would delete unseen.
     pub anonymous: Vec<String>,
