@@ -139,6 +139,7 @@ fn host_path(argument: &[u8], inventory: &Inventory) -> anyhow::Result<Place> {
             spot: None,
             canonical,
             kind,
+            ..inventory::PathFact::default()
         };
         paths.facts.insert(inventory::normalise(source), fact);
     }

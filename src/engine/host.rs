@@ -1,9 +1,10 @@
 //! Whether the engine shares this host, and where host paths really are: two paths are the same place when device
 //! and path on that device are, whatever symlinks and bind mounts lead there. Reads only, mounts nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fs;
+use std::ops::Bound;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -144,6 +145,11 @@ impl Mounts {
         self.rows.iter().map(|row| row.point.as_slice())
     }
 
+    /// All mount points in order, for [`first_below`].
+    pub fn sorted_points(&self) -> BTreeSet<&[u8]> {
+        self.points().collect()
+    }
+
     /// Whether something is mounted exactly at a path without symlinks.
     pub fn is_mount_point(&self, canonical: &Path) -> bool {
         let path = canonical.as_os_str().as_bytes();
@@ -151,6 +157,15 @@ impl Mounts {
             .iter()
             .any(|row| relation(&row.point, path) == Relation::Equal)
     }
+}
+
+/// The first of these mount points that lies beneath a path without symlinks.
+pub fn first_below<'a>(points: &BTreeSet<&'a [u8]>, canonical: &[u8]) -> Option<&'a [u8]> {
+    let mut prefix = canonical.strip_suffix(b"/").unwrap_or(canonical).to_vec();
+    prefix.push(b'/');
+    let from = (Bound::Excluded(prefix.as_slice()), Bound::Unbounded);
+    let next = points.range::<[u8], _>(from).next();
+    next.copied().filter(|point| point.starts_with(&prefix))
 }
 
 impl MountRow {
@@ -260,6 +275,19 @@ mod tests {
         assert_eq!(at("/var/lib").relation(&at("/mnt/alias")), Relation::Contains);
         assert_eq!(at("/mnt").relation(&data), Relation::Apart);
         assert_eq!(at("/mnt/aliased").path, b"/mnt/aliased");
+    }
+
+    #[test]
+    fn what_is_mounted_beneath_a_path_is_found() {
+        let mounts = Mounts::parse(MOUNTINFO);
+        let points = mounts.sorted_points();
+        let below = |path: &str| first_below(&points, path.as_bytes());
+        assert_eq!(below("/mnt"), Some(b"/mnt/alias".as_slice()));
+        assert_eq!(below("/"), Some(b"/mnt/alias".as_slice()));
+        assert_eq!(
+            (below("/srv"), below("/mnt/alias"), below("/mnt/ali")),
+            (None, None, None)
+        );
     }
 
     #[test]

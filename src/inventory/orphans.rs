@@ -157,6 +157,11 @@ impl<'a> Claims<'a> {
         if let Some(used) = super::used_by(attachments) {
             return Judgement::new(Orphan::No, used);
         }
+        // Engines delete a volume's directory with all that is beneath it, other file systems included.
+        let mounted = Some(row.mountpoint.as_str()).filter(|path| !path.is_empty());
+        if let Some(point) = mounted.and_then(|path| self.paths.mounted(path)) {
+            return Judgement::new(Orphan::No, format!("another file system is mounted in it, at {point}"));
+        }
         let claim = self.on(row);
         if let Some((claim, relation)) = claim.filter(|(_, relation)| *relation != Relation::Oversees) {
             return Judgement::new(Orphan::No, reason(claim, relation));

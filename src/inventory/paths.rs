@@ -62,6 +62,8 @@ pub struct PathFact {
     pub canonical: Option<String>,
     /// What stands there.
     pub kind: PathKind,
+    /// The first place beneath it at which something else is mounted.
+    pub mounted: Option<String>,
 }
 
 /// How much of the host's paths was examined.
@@ -98,6 +100,11 @@ impl PathFacts {
         self.facts
             .get(&normalise(path))
             .map_or(PathKind::Unknown, |fact| fact.kind)
+    }
+
+    /// Where beneath a path something else is mounted, as far as that is known.
+    pub fn mounted(&self, path: &str) -> Option<&str> {
+        self.facts.get(&normalise(path))?.mounted.as_deref()
     }
 
     /// The path without symlinks where that is known, else the path.

@@ -1,6 +1,6 @@
 //! Looks at the paths of an engine's host, when that is this machine: where each really lies and what stands there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::engine::About;
-use crate::engine::host::{Mounts, classify_host_path};
+use crate::engine::host::{Mounts, classify_host_path, first_below};
 use crate::inventory::paths::{Examined, Spot};
 use crate::inventory::{PathFact, PathFacts};
 
@@ -49,14 +49,18 @@ fn failed(warning: String, warnings: &mut Vec<String>) -> PathFacts {
 
 fn look_at(paths: Vec<String>) -> HashMap<String, PathFact> {
     let mounts = Mounts::read();
+    let points = mounts.as_ref().map(Mounts::sorted_points).unwrap_or_default();
     paths
         .into_iter()
-        .map(|path| (path.clone(), fact(&path, mounts.as_ref())))
+        .map(|path| (path.clone(), fact(&path, mounts.as_ref(), &points)))
         .collect()
 }
 
-fn fact(path: &str, mounts: Option<&Mounts>) -> PathFact {
+fn fact(path: &str, mounts: Option<&Mounts>, points: &BTreeSet<&[u8]>) -> PathFact {
     let resolved = resolve(path);
+    let mounted = resolved
+        .as_ref()
+        .and_then(|path| first_below(points, path.as_os_str().as_bytes()));
     let located = |path: &PathBuf| mounts?.locate_canonical(path.as_os_str().as_bytes());
     PathFact {
         spot: resolved
@@ -65,6 +69,7 @@ fn fact(path: &str, mounts: Option<&Mounts>) -> PathFact {
             .map(|location| Spot::on(location.dev, &location.path)),
         canonical: resolved.map(|path| path.to_string_lossy().into_owned()),
         kind: classify_host_path(Path::new(path)),
+        mounted: mounted.map(|point| String::from_utf8_lossy(point).into_owned()),
     }
 }
 
@@ -122,7 +127,14 @@ mod tests {
         assert_eq!(resolve("a/x"), Some(top.join("c/d/x")));
         assert_eq!(resolve("a/../y"), Some(top.join("c/y")));
         assert_eq!(resolve("loop/x"), None);
-        let spot = |name: &str| fact(top.join(name).to_str().unwrap(), Mounts::read().as_ref()).spot;
+        let spot = |name: &str| {
+            fact(
+                top.join(name).to_str().unwrap(),
+                Mounts::read().as_ref(),
+                &BTreeSet::new(),
+            )
+            .spot
+        };
         assert!(spot("a").is_some());
         assert_eq!(spot("a"), spot("c/d"));
     }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
@@ -15,6 +17,7 @@ on_own_engines! {
     the_accidents_on_record_do_not_happen
     what_changed_between_plan_and_commit_stays
     an_engine_that_lies_once_loses_nothing
+    what_is_mounted_in_a_volume_is_never_deleted_with_it
 }
 
 fn row<'a>(document: &'a Value, name: &str) -> &'a Value {
@@ -248,6 +251,52 @@ fn an_engine_that_lies_once_loses_nothing(engine: &Engine) {
                 );
             }
             engine.try_run(&["volume", "rm", &hex('f')]);
+        }
+    }
+}
+
+/// A file system that is mounted somewhere in an otherwise empty volume: the engine would empty it.
+fn what_is_mounted_in_a_volume_is_never_deleted_with_it(engine: &Engine) {
+    volume(engine, &[], &hex('a'));
+    volume(engine, &[], "named");
+    let mut mounted = Vec::new();
+    for name in [hex('a'), "named".to_owned()] {
+        let point = engine.mount_point(&name).join("uploads");
+        fs::create_dir(&point).unwrap();
+        mounted.push(Mounted::tmpfs(&point));
+        fs::write(point.join("only-copy"), "x").unwrap();
+    }
+    let on = vole().on(engine.host());
+    let plan = on.run(&["prune", "--named", "--yes", "--json"]).expect(0).json();
+    assert_eq!(names(&plan, "removed"), BTreeSet::new(), "{plan:#}");
+    for name in [&hex('a'), "named"] {
+        let row = row(&plan, name);
+        assert_eq!(row["blocked"], true, "{row:#}");
+        assert!(row["reason"].as_str().unwrap().contains("is mounted in it"), "{row:#}");
+    }
+    let _ran = on.run(&["rm", "named", "--yes", "--include", "named"]).expect(1);
+    assert!(mounted.iter().all(|one| one.0.join("only-copy").exists()));
+}
+
+/// A file system that is mounted as long as the test runs.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn tmpfs(point: &Path) -> Self {
+        let ran = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+            .arg(point)
+            .status();
+        assert!(ran.unwrap().success(), "no tmpfs at {}", point.display());
+        Self(point.to_owned())
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let ran = Command::new("umount").arg("-l").arg(&self.0).status();
+        if !ran.is_ok_and(|status| status.success()) {
+            eprintln!("{} is still mounted", self.0.display());
         }
     }
 }

@@ -19,7 +19,7 @@ impl Store {
     /// The directory of the first plain volume among the targets. `mounts` are those of the engine's host.
     pub(super) fn of(targets: &[Target], mounts: &Mounts) -> Option<Self> {
         let directory = targets.iter().find_map(|target| directory(target))?.to_owned();
-        let covered = mounts.points().filter_map(covered).collect();
+        let covered = mounts.points().flat_map(covered).collect();
         Some(Self { directory, covered })
     }
 
@@ -57,15 +57,17 @@ fn directory(target: &Target) -> Option<&str> {
     (directory.starts_with('/') && !name.contains('/')).then_some(directory)
 }
 
-/// The volume that a mount point may belong to. Only its end is looked at: the way there may lead over symbolic links
-/// that this user cannot follow, and a volume too many is only mounted by its name.
-fn covered(point: &[u8]) -> Option<Vec<u8>> {
-    let mut parts = point.rsplit(|&byte| byte == b'/').filter(|part| !part.is_empty());
-    match parts.next()? {
-        b"_data" => parts.next(),
-        other => Some(other),
-    }
-    .map(<[u8]>::to_vec)
+/// The volumes that a mount point may belong to, or lie in: the directory is mounted without what is mounted below it.
+/// Only its last parts are looked at: the way there may lead over symbolic links that this user cannot follow, and a
+/// volume too many is only mounted by its name.
+fn covered(point: &[u8]) -> Vec<Vec<u8>> {
+    let parts: Vec<&[u8]> = point
+        .split(|&byte| byte == b'/')
+        .filter(|part| !part.is_empty())
+        .collect();
+    let holding = parts.windows(2).filter(|pair| pair[1] == b"_data").map(|pair| pair[0]);
+    let own = parts.last().copied().filter(|last| *last != b"_data");
+    holding.chain(own).map(<[u8]>::to_vec).collect()
 }
 
 #[cfg(test)]
@@ -109,15 +111,21 @@ mod tests {
             volume("a", Some("/d/volumes/a/_data")),
             volume("disk", Some("/d/volumes/disk/_data")),
             volume("whole", Some("/d/volumes/whole/_data")),
+            volume("part", Some("/d/volumes/part/_data")),
             volume("other", Some("/e/volumes/other/_data")),
             volume("device", Some("/srv/device")),
             volume("unknown", None),
         ];
-        let mounts = mounts(&["/", "/link/volumes/disk/_data", "/d/volumes/whole"]);
+        let mounts = mounts(&[
+            "/",
+            "/link/volumes/disk/_data",
+            "/d/volumes/whole",
+            "/link/volumes/part/_data/a/b",
+        ]);
         let store = Store::of(&targets, &mounts).unwrap();
         let held = targets.iter().filter(|target| store.mounting(target).is_some()).count();
         assert_eq!(held, 1, "only a");
-        assert_eq!(Store::of(&targets[4..], &mounts), None);
+        assert_eq!(Store::of(&targets[5..], &mounts), None);
     }
 
     #[test]

@@ -132,3 +132,25 @@ fn what_could_not_be_learnt_is_unknown_never_unused() {
     world.paths.examined = Examined::Remote;
     assert_eq!(world.mount("volume:v").orphan, Orphan::Yes);
 }
+
+/// A removal deletes the volume's directory with all that is beneath it.
+#[test]
+fn what_is_mounted_in_a_volume_keeps_it() {
+    let mut world = World::new();
+    world.volume("v");
+    world.volume("w");
+    let fact = PathFact {
+        mounted: Some("/var/lib/docker/volumes/v/_data/photos".to_owned()),
+        ..PathFact::default()
+    };
+    let facts = &mut world.paths.facts;
+    facts.insert("/var/lib/docker/volumes/v/_data".to_owned(), fact.clone());
+    facts.insert("/".to_owned(), fact);
+    world.volume("nowhere").mountpoint.clear();
+    let mount = world.mount("volume:v");
+    let why = "another file system is mounted in it, at /var/lib/docker/volumes/v/_data/photos";
+    assert_eq!((mount.orphan, mount.reason.as_str()), (Orphan::No, why));
+    for other in ["volume:w", "volume:nowhere"] {
+        assert_eq!(world.mount(other).orphan, Orphan::Yes, "{other}");
+    }
+}
