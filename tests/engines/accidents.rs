@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use vole_test_support::{Engine, Home, PATIENCE, Proxy, Pty, Reply};
+use vole_test_support::{Engine, Home, IMAGE, PATIENCE, Proxy, Pty, Reply};
 
 use crate::removal::{container, fill, hex, names, sleeping, volume};
 use crate::world::{on_own_engines, vole};
@@ -178,7 +178,7 @@ fn the_accidents_on_record_do_not_happen(engine: &Engine) {
 }
 
 fn what_changed_between_plan_and_commit_stays(engine: &Engine) {
-    for digit in ['a', 'b', 'c', 'd'] {
+    for digit in ['a', 'b', 'c', 'd', 'e'] {
         volume(engine, &[], &hex(digit));
     }
     let home = Home::new();
@@ -195,12 +195,26 @@ fn what_changed_between_plan_and_commit_stays(engine: &Engine) {
         "path",
         &["-v", &format!("{}:/x", engine.mount_point(&hex('c')).display())],
     );
+    // A container that came, wrote and went.
+    let short = format!("{}:/x", hex('e'));
+    engine.run([
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "-v",
+        &short,
+        IMAGE,
+        "touch",
+        "/x/only-copy",
+    ]);
     pty.keys("y<enter>");
     let status = pty.wait_exit(PATIENCE);
     assert_eq!(status.exit_code(), 3, "{}", pty.text());
     let left: BTreeSet<String> = engine.volume_names().into_iter().collect();
-    assert_eq!(left, BTreeSet::from(['a', 'b', 'c'].map(hex)), "{}", pty.text());
+    assert_eq!(left, BTreeSet::from(['a', 'b', 'c', 'e'].map(hex)), "{}", pty.text());
     assert!(engine.mount_point(&hex('b')).join("data").exists());
+    assert!(engine.mount_point(&hex('e')).join("only-copy").exists());
     let text = pty.text();
     assert!(text.contains("used by late") && text.contains("path binds"), "{text}");
 }

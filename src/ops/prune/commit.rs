@@ -180,8 +180,14 @@ impl Removing<'_> {
         }
         if row.identity.directory.is_some() {
             let looking = tokio::task::spawn_blocking(move || identity(&now));
-            if looking.await.ok().as_ref() != Some(&row.identity) {
+            let Ok(identity) = looking.await else {
+                return refused("its directory could not be looked at");
+            };
+            if identity.directory != row.identity.directory {
                 return refused("it changed since the plan was made: its directory is another one");
+            }
+            if identity != row.identity {
+                return refused("it changed since the plan was made: something was written to it");
             }
         }
         Ok(None)

@@ -311,7 +311,9 @@ pub(super) fn identity(mount: &Mount) -> Identity {
         let born = born.duration_since(std::time::UNIX_EPOCH).ok()?;
         Some((i64::try_from(born.as_secs()).ok()?, born.subsec_nanos()))
     };
+    let metadata = metadata.as_ref();
     Identity {
-        directory: metadata.map(|metadata| (metadata.ino(), born(&metadata))),
+        directory: metadata.map(|metadata| (metadata.ino(), born(metadata))),
+        changed: metadata.map(|metadata| (metadata.ctime(), metadata.ctime_nsec())),
     }
 }

@@ -110,6 +110,8 @@ pub struct Identity {
     /// Inode and birth (seconds, nanoseconds) of its directory, where this user can look at it: `CreatedAt` has whole
     /// seconds only.
     pub directory: Option<(u64, Option<(i64, u32)>)>,
+    /// When that directory last changed (seconds, nanoseconds): something was made or removed in it since.
+    pub changed: Option<(i64, i64)>,
 }
 
 /// A container that a plan removes before its volumes.

@@ -261,6 +261,23 @@ fn a_named_volume_is_safe_only_when_asked_for() {
     assert_eq!(case().with(named("n"), Some(postgres())).row().group, Group::Keep);
 }
 
+/// The shortest life of a container leaves no other trace.
+#[test]
+fn what_was_written_between_two_looks_makes_another_identity() {
+    let dir = tempfile::tempdir().unwrap();
+    let mount = Mount {
+        host_path: Some(dir.path().to_str().unwrap().to_owned()),
+        ..anonymous()
+    };
+    let before = gather::identity(&mount);
+    assert_eq!(before, gather::identity(&mount));
+    assert!(before.changed.is_some());
+    std::fs::write(dir.path().join("only-copy"), "x").unwrap();
+    let after = gather::identity(&mount);
+    assert_eq!(after.directory, before.directory);
+    assert_ne!(after.changed, before.changed);
+}
+
 #[test]
 fn missing_data_keeps_and_blocks() {
     let unknown = Mount {

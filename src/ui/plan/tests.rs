@@ -28,6 +28,7 @@ fn everything() -> Plan {
         hint: Some("volumes:\n  db:\n    name: shop-old_db\n    external: true".to_owned()),
         identity: Identity {
             directory: Some((1_048_602, Some((1_700_000_000, 5)))),
+            ..Identity::default()
         },
         ..row("shop-old_db", Group::Ask, Some(700 << 20))
     };
