@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ on_own_engines! {
     the_accidents_on_record_do_not_happen
     what_changed_between_plan_and_commit_stays
     an_engine_that_lies_once_loses_nothing
+    a_name_that_is_gone_never_stands_for_a_longer_one
     what_is_mounted_in_a_volume_is_never_deleted_with_it
 }
 
@@ -267,6 +269,28 @@ fn an_engine_that_lies_once_loses_nothing(engine: &Engine) {
             engine.try_run(&["volume", "rm", &hex('f')]);
         }
     }
+}
+
+/// Podman would take the start of a name for the whole.
+fn a_name_that_is_gone_never_stands_for_a_longer_one(engine: &Engine) {
+    volume(engine, &[], "app");
+    volume(engine, &[], "app_data");
+    fill(engine, "app_data", &["only-copy"]);
+    let asked = AtomicUsize::new(0);
+    let mut faster = engine.client();
+    faster.args(["volume", "rm", "app"]);
+    let faster = Mutex::new(faster);
+    let proxy = Proxy::answering(&engine.socket(), move |request| {
+        // Somebody else is faster, after everything was listed.
+        if request.path.ends_with("/volumes/app") && asked.fetch_add(1, Ordering::SeqCst) == 0 {
+            let ran = faster.lock().unwrap().output().unwrap();
+            assert!(ran.status.success(), "{ran:?}");
+        }
+        None
+    });
+    let ran = vole().on(proxy.host()).run(&["rm", "app", "--yes"]).expect(1);
+    assert!(ran.stderr.contains("gone already"), "{}", ran.stderr);
+    assert_eq!(engine.volume_names(), ["app_data"]);
 }
 
 /// A file system that is mounted somewhere in an otherwise empty volume: the engine would empty it.
