@@ -290,7 +290,11 @@ impl Painter<'_> {
         self.lead(pen, self.review.is_chosen(row), row.blocked, outcome);
         let ellipsis = theme.glyphs.ellipsis;
         let name = match row.mount.kind {
-            MountKind::Anonymous => format!("{}{ellipsis} anon", text::printable_str(row.typed_name())),
+            MountKind::Anonymous => {
+                let typed = row.typed_name();
+                let cut = if typed == row.mount.name { "" } else { ellipsis };
+                format!("{}{cut} anon", text::printable_str(typed))
+            }
             _ => text::printable_str(&row.mount.name),
         };
         pen.cell(&name, cells.name, self.name_style(row.blocked)).skip(1);

@@ -141,7 +141,9 @@ fn names(review: &Review, theme: &Theme) -> Vec<(String, String)> {
     let chosen = plan.rows.iter().filter(|row| review.is_chosen(row));
     let volumes = chosen.map(|row| {
         let name = match row.mount.kind {
-            MountKind::Anonymous => format!("{}{}", text::printable_str(row.typed_name()), theme.glyphs.ellipsis),
+            MountKind::Anonymous if row.typed_name() != row.mount.name => {
+                format!("{}{}", text::printable_str(row.typed_name()), theme.glyphs.ellipsis)
+            }
             _ => text::printable_str(&row.mount.name),
         };
         let size = row.frees.map_or_else(|| "size unknown".to_owned(), figures::bytes);

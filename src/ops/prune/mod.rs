@@ -97,9 +97,10 @@ impl Row {
     /// What the operator types to take along a row that is not safe: the name, of a generated one its first twelve digits.
     pub fn typed_name(&self) -> &str {
         let name = self.mount.name.as_str();
-        match self.mount.kind {
-            crate::model::MountKind::Anonymous => name.get(..12).unwrap_or(name),
-            _ => name,
+        // A label alone makes a volume anonymous, whatever it is called.
+        match crate::inventory::is_generated(name) {
+            true => name.get(..12).unwrap_or(name),
+            false => name,
         }
     }
 }

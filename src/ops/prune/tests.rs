@@ -261,6 +261,22 @@ fn a_named_volume_is_safe_only_when_asked_for() {
     assert_eq!(case().with(named("n"), Some(postgres())).row().group, Group::Keep);
 }
 
+/// A copy of a volume may carry its labels along.
+#[test]
+fn a_name_that_somebody_gave_counts_more_than_the_label_of_anonymous_volumes() {
+    let copied = Mount {
+        kind: MountKind::Anonymous,
+        ..named("production_database")
+    };
+    let row = Case::new().with(copied, Some(empty())).row();
+    assert_eq!(
+        (row.group, row.typed_name()),
+        (Group::Ask, "production_database"),
+        "{}",
+        row.reason
+    );
+}
+
 /// The shortest life of a container leaves no other trace.
 #[test]
 fn what_was_written_between_two_looks_makes_another_identity() {

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::{Evidence, Filter, Group, Looked, Scope, reattach};
 use crate::fingerprint::{ClassFrom, Rules};
-use crate::inventory::is_remote;
+use crate::inventory::{is_generated, is_remote};
 use crate::model::{CLASS_LABEL, Class, Contents, Judged, Mount, MountId, MountKind, Orphan, Size, Worth, bind_device};
 
 /// The label of volumes that `docker stack deploy` made.
@@ -117,7 +117,9 @@ impl<'a> Judge<'a> {
             weighing.say(Group::Ask, mount.reason.clone());
         }
         let unasked = matches!(self.scope, Scope::Orphans(Filter { named: false, .. }));
-        if unasked && mount.kind == MountKind::Named && weighing.group == Group::Safe {
+        // A copy may carry the label of anonymous volumes along.
+        let by_hand = mount.kind == MountKind::Named || !is_generated(&mount.name);
+        if unasked && by_hand && weighing.group == Group::Safe {
             weighing.say(
                 Group::Ask,
                 "somebody named it, and named volumes were not asked for".to_owned(),
