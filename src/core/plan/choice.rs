@@ -88,7 +88,9 @@ impl Review {
         let safe = row.group == Group::Safe;
         if self.chosen.contains(&name) {
             self.chosen.remove(&name);
+            self.declined.insert(name);
         } else if safe {
+            self.declined.remove(&name);
             self.chosen.insert(name);
         } else {
             return Toggled::Type(Wanted {
@@ -134,6 +136,7 @@ impl Review {
                 if there.is_none_or(|row| row.blocked) {
                     return Toggled::Nothing;
                 }
+                self.declined.remove(name);
                 self.chosen.insert(name.clone());
                 self.count();
                 self.step(1);

@@ -59,6 +59,8 @@ pub struct Review {
     /// The plan; while another one is made, the one before it.
     plan: Option<Arc<Plan>>,
     chosen: BTreeSet<VolumeName>,
+    /// Safe rows that were let go: no later plan chooses them unasked.
+    declined: BTreeSet<VolumeName>,
     sum: (u64, usize),
     /// Whether safe rows that are new in the plan to come are chosen unasked.
     eager: bool,
@@ -105,6 +107,7 @@ impl Review {
             ask,
             plan: None,
             chosen: BTreeSet::new(),
+            declined: BTreeSet::new(),
             sum: (0, 0),
             eager: true,
             outcomes: Outcomes::default(),
@@ -124,6 +127,7 @@ impl Review {
         if self.stage == Stage::Used {
             self.plan = None;
             self.chosen.clear();
+            self.declined.clear();
             self.outcomes = Outcomes::default();
         }
         self.eager = eager || self.plan.is_none();
@@ -155,6 +159,8 @@ impl Review {
         match result {
             Ok(plan) => {
                 self.chosen = choice::carried(self.plan.as_deref(), &self.chosen, &plan, self.eager);
+                let declined = &self.declined;
+                self.chosen.retain(|name| !declined.contains(name));
                 self.plan = Some(plan);
                 self.stage = Stage::Ready;
                 self.count();

@@ -119,6 +119,20 @@ fn filters_plan_again_and_what_was_chosen_stays_so() {
 }
 
 #[test]
+fn a_safe_row_that_was_let_go_is_not_chosen_again_by_a_filter_that_comes_and_goes() {
+    let mut state = planning(plan(rows()));
+    keys(&mut state, "space");
+    assert_eq!(chosen(&state), ["empty"]);
+    keys(&mut state, "a");
+    answer(&mut state, plan(rows()[1..].to_vec()));
+    keys(&mut state, "a");
+    answer(&mut state, plan(rows()));
+    assert_eq!(chosen(&state), ["empty"]);
+    keys(&mut state, "g space");
+    assert_eq!(chosen(&state), ["cache", "empty"], "but by hand");
+}
+
+#[test]
 fn a_stopped_container_goes_by_its_name_and_frees_rows_that_are_chosen_one_by_one() {
     let mut first = plan(rows());
     first.containers.push(stopped("old-db", &["web"]));
