@@ -153,6 +153,47 @@ fn ls_with_sizes_says_what_contents_look_like_and_what_class_they_are() {
 }
 
 #[test]
+fn a_removal_whose_output_cannot_be_written_is_never_called_done() {
+    let full = |arguments: &[&str]| {
+        let home = tempfile::tempdir().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_vole"))
+            .args(["--demo", "--yes"])
+            .args(arguments)
+            .env_clear()
+            .env("HOME", home.path())
+            .env("VOLE_DEMO_INSTANT", "1")
+            .stdin(Stdio::null())
+            .stdout(fs::File::options().write(true).open("/dev/full").unwrap())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, stderr) = full(&["prune"]);
+    assert!(code == Some(1) && stderr.contains("nothing was removed"), "{stderr}");
+    let (code, stderr) = full(&["prune", "--json"]);
+    assert!(code == Some(1) && stderr.contains("No space"), "{stderr}");
+    let (code, stderr) = full(&["prune", "--json", "--include", "shop_dbdata"]);
+    assert!(
+        code == Some(3) && stderr.contains("shop_dbdata was not removed"),
+        "{stderr}"
+    );
+    // A reader that has seen enough.
+    let home = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let closed = Command::new(env!("CARGO_BIN_EXE_vole"))
+        .args(["--demo", "--yes", "prune"])
+        .env_clear()
+        .env("HOME", home.path())
+        .env("VOLE_DEMO_INSTANT", "1")
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .output()
+        .unwrap();
+    assert_eq!(closed.status.code(), Some(1));
+}
+
+#[test]
 fn ls_filters_and_says_why() {
     let all = |arguments: &[&str]| {
         json(0, &[&["ls"], arguments].concat())["mounts"]

@@ -80,7 +80,12 @@ async fn run(context: &Context, engine: &Engine, wanted: Wanted) -> anyhow::Resu
     let mut choice = choose(&plan, &wanted)?;
     let output = &context.output;
     if !output.json {
-        print::plan(&plan, &choice, output)?;
+        let printed = print::plan(&plan, &choice, output);
+        // Not as an I/O error: a reader that has seen enough would make it a success.
+        printed.map_err(|error| match wanted.dry_run {
+            true => error,
+            false => anyhow::anyhow!("nothing was removed, since the plan could not be printed: {error:#}"),
+        })?;
     }
     let nothing = choice.going.is_empty() && plan.containers.iter().all(|one| !one.chosen);
     if wanted.dry_run || (nothing && choice.untyped.is_empty()) {
@@ -282,22 +287,30 @@ fn finish(plan: &Plan, choice: Choice, mut report: Report, output: &Output, dry_
         let why = format!("its name has to be typed: --include {name}");
         report.failed.push((name.as_str().to_owned(), why));
     }
-    if output.json {
-        output.document(&RemovalInfo::new(plan, &report))?;
-    } else if !dry_run {
-        print::report(plan, &report, output)?;
-    }
+    let printed = if output.json {
+        output.document(&RemovalInfo::new(plan, &report))
+    } else if dry_run {
+        Ok(())
+    } else {
+        print::report(plan, &report, output)
+    };
     if dry_run {
-        return Ok(Exit::Done);
+        return printed.map(|()| Exit::Done);
     }
+    // What came of it is told and has its exit code, also where nothing could be printed.
     for (name, why) in &report.failed {
         warn(&format!("{name} was not removed: {why}"));
     }
-    if report.cancelled {
-        return Ok(Exit::Cancelled);
-    }
     let done = report.removed.len() + report.containers.len();
-    Ok(Exit::of_parts(done, report.failed.len()))
+    let exit = match report.cancelled {
+        true => Exit::Cancelled,
+        false => Exit::of_parts(done, report.failed.len()),
+    };
+    match printed {
+        Err(error) if exit != Exit::Done => warn(&format!("{error:#}")),
+        printed => printed?,
+    }
+    Ok(exit)
 }
 
 impl<'a> RemovalInfo<'a> {
