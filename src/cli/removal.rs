@@ -150,11 +150,12 @@ fn choose(plan: &Plan, wanted: &Wanted) -> anyhow::Result<Choice> {
     let mut going = plan.safe();
     let mut refused = Vec::new();
     for typed in &wanted.include {
-        let found: Vec<&Row> = plan
+        let exact = plan.row(&VolumeName::new(typed.as_str()));
+        let begun = plan
             .rows
             .iter()
-            .filter(|row| row.mount.name == *typed || row.typed_name() == typed)
-            .collect();
+            .filter(|row| exact.is_none() && row.typed_name() == typed);
+        let found: Vec<&Row> = exact.into_iter().chain(begun).collect();
         match found.as_slice() {
             [] => {
                 let why = format!("--include {typed}: the plan has no such volume; nothing was removed");

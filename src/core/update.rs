@@ -152,6 +152,8 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool {
     // A notice is for the moment: the next thing that the operator does takes it away.
     let noticed = state.notice.take().is_some();
     let done = match action {
+        // A removal ends between two volumes: who quits sees where it stopped, and quits again.
+        Action::Quit if removal::stop(state, effects) => true,
         Action::Quit => {
             effects.push(Effect::Quit);
             false

@@ -193,6 +193,14 @@ impl Lists {
         named.chain(sources.map(|point| point.source.as_str()))
     }
 
+    /// Leaves out the volumes that are not this one and refer to nothing: they say nothing of it.
+    pub fn forget_others(&mut self, name: &VolumeName) {
+        if let Ok(list) = &mut self.volumes {
+            list.rows
+                .retain(|row| row.name == name.as_str() || !row.options.is_empty());
+        }
+    }
+
     /// Leaves containers out, by id, as if they were gone.
     pub fn forget_containers(&mut self, ids: &[&str]) {
         self.containers.rows.retain(|row| !ids.contains(&row.id.as_str()));

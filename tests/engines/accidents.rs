@@ -8,13 +8,20 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+use vole::engine::connect::{ConnectOptions, connect};
+use vole::ops::prune::{self, Filter, Scope, Step};
 use vole_test_support::{Engine, Home, IMAGE, PATIENCE, Proxy, Pty, Reply};
 
 use crate::removal::{container, fill, hex, names, sleeping, volume};
 use crate::world::{on_own_engines, vole};
 
 on_own_engines! {
+    what_was_written_deep_inside_a_plan_that_stood_for_long_stays
     the_accidents_on_record_do_not_happen
     what_changed_between_plan_and_commit_stays
     an_engine_that_lies_once_loses_nothing
@@ -337,4 +344,39 @@ impl Drop for Mounted {
             eprintln!("{} is still mounted", self.0.display());
         }
     }
+}
+
+/// A plan may stand on a screen for hours, and a container that came, wrote and went leaves the top directory as it was.
+fn what_was_written_deep_inside_a_plan_that_stood_for_long_stays(engine: &Engine) {
+    for digit in ['a', 'b'] {
+        volume(engine, &[], &hex(digit));
+        fill(engine, &hex(digit), &["node_modules/x/index.js"]);
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let report = runtime.block_on(async {
+        let options = ConnectOptions {
+            host: Some(engine.host()),
+            no_helper: true,
+            ..ConnectOptions::default()
+        };
+        let connected = connect(&options).await.unwrap();
+        let scope = Scope::Orphans(Filter::default());
+        let long_ago = OffsetDateTime::now_utc() - time::Duration::hours(1);
+        let (steps, _) = tokio::sync::watch::channel(Step::default());
+        let cancel = CancellationToken::new();
+        let evidence = prune::gather(&connected, &scope, long_ago, steps, cancel.clone())
+            .await
+            .unwrap();
+        let plan = prune::plan(scope, &evidence, &connected.rules);
+        assert_eq!(plan.safe().len(), 2, "{plan:#?}");
+        fill(engine, &hex('a'), &["node_modules/x/only-copy"]);
+        let (to, _news) = tokio::sync::mpsc::channel(16);
+        let chosen = plan.safe();
+        prune::run(&connected, Arc::new(plan), chosen, to, cancel)
+            .await
+            .unwrap()
+    });
+    assert_eq!(engine.volume_names(), [hex('a')]);
+    assert_eq!(report.removed.len(), 1);
+    assert!(report.failed[0].1.contains("written to"), "{report:?}");
 }

@@ -3,9 +3,10 @@
 use super::super::effect::{Effect, EngineEffect};
 use super::super::figures;
 use super::super::jobs::JobEvent;
+use super::super::msg::Notice;
 use super::super::plan::{Review, Stage};
 use super::super::state::State;
-use super::engine;
+use super::{dialogs, engine};
 use crate::model::{EngineId, JobId};
 
 /// The operator said yes: the chosen rows of the plan go.
@@ -32,6 +33,24 @@ pub(super) fn confirmed(state: &mut State, effects: &mut Vec<Effect>) -> bool {
     review.begin(job);
     effects.push(Effect::Engine(id, EngineEffect::Remove { job, plan, chosen }));
     true
+}
+
+/// Stops a removal that runs before its next volume, for an operator who wants to quit; `false` when none runs or it
+/// was stopped before.
+pub(super) fn stop(state: &mut State, effects: &mut Vec<Effect>) -> bool {
+    let running = state
+        .engines
+        .values()
+        .find_map(|engine| match engine.plan.as_ref()?.stage {
+            Stage::Removing(job) => Some(job),
+            _ => None,
+        });
+    let stopped = running.is_some_and(|job| dialogs::cancel(state, job, effects));
+    if stopped {
+        let text = "the removal stops before its next volume; quit again to end vole without waiting";
+        state.notice = Some(Notice::warning(text));
+    }
+    stopped
 }
 
 /// The engine whose removal this event ends.

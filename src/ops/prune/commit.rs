@@ -2,18 +2,23 @@
 //! tells the volume from another one of its name is compared, and any change leaves it alone. The engine itself is
 //! the last net: it is never asked to remove by force.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use time::{Duration, OffsetDateTime};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::gather::identity;
-use super::{Plan, Row, Stopped, verdict};
+use super::gather::{self, identity};
+use super::{Plan, Row, Step, Stopped, verdict};
 use crate::engine::daemon::Changes;
 use crate::engine::{Engine, EngineError};
-use crate::model::{ContainerState, Mount, VolumeName};
+use crate::model::size::Measured;
+use crate::model::{ContainerState, Mount, MountId, Size, Source, VolumeName};
 use crate::ops::list::{Depth, Lists};
+
+/// A plan that is older is not carried out without another look into its volumes.
+const FRESH: Duration = Duration::seconds(30);
 
 /// What came of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +88,11 @@ pub async fn run(
         engine,
     };
     engine.release().await;
+    let mut written = BTreeMap::new();
+    if OffsetDateTime::now_utc() - plan.at > FRESH {
+        written = removing.look_inside(&plan, &chosen, &cancel).await;
+        engine.release().await;
+    }
     let mut report = Report::default();
     let containers = plan.containers.iter().filter(|one| one.chosen).map(Object::Container);
     let volumes = plan
@@ -99,7 +109,10 @@ pub async fn run(
         let tried = match (&gone, &object) {
             (Some(error), _) => Ok(Outcome::Refused(format!("not tried: {error}"))),
             (None, Object::Container(container)) => removing.container(container, &cancel).await,
-            (None, Object::Volume(row)) => removing.volume(row, &cancel).await,
+            (None, Object::Volume(row)) => match written.get(&row.mount.id) {
+                Some(why) => Ok(Outcome::Refused(why.clone())),
+                None => removing.volume(row, &cancel).await,
+            },
         };
         let outcome = match tried {
             Ok(outcome) => outcome,
@@ -126,6 +139,14 @@ pub async fn run(
     Ok(report)
 }
 
+/// Whether two measurements saw the same. An engine counts bytes alone.
+fn same_contents(before: &Measured, now: &Measured) -> bool {
+    match (before.source, now.source) {
+        (Source::Engine, _) | (_, Source::Engine) => before.totals.bytes == now.totals.bytes,
+        _ => before.totals == now.totals,
+    }
+}
+
 enum Object<'a> {
     Container(&'a Stopped),
     Volume(&'a Row),
@@ -137,6 +158,33 @@ struct Removing<'a> {
 }
 
 impl Removing<'_> {
+    /// Looks into the chosen volumes of a plan that stood for a while: a container that came, wrote and went leaves no
+    /// other trace where this user cannot look at their directories. Says which are not as they were.
+    async fn look_inside(
+        &self,
+        plan: &Plan,
+        chosen: &BTreeSet<VolumeName>,
+        cancel: &CancellationToken,
+    ) -> BTreeMap<MountId, String> {
+        let rows = plan.rows.iter().filter(|row| chosen.contains(&row.name()));
+        let rows: Vec<(&Row, &Measured)> = rows.filter_map(|row| Some((row, row.size.measured()?))).collect();
+        let mounts = rows.iter().map(|(row, _)| Arc::clone(&row.mount)).collect();
+        let (untold, _) = watch::channel(Step::default());
+        let looked = gather::look(self.engine, mounts, &untold, cancel).await;
+        let differs = |(row, before): (&Row, &Measured)| {
+            let why = match looked.get(&row.mount.id).map(|looked| &looked.size) {
+                Some(Size::Measured(now)) if same_contents(before, now) => return None,
+                Some(Size::Measured(_)) => "it was written to since the plan was made".to_owned(),
+                Some(Size::Failed(why) | Size::Unknown(Some(why))) => {
+                    format!("it could not be looked into again: {why}")
+                }
+                _ => "it could not be looked into again".to_owned(),
+            };
+            Some((row.mount.id.clone(), why))
+        };
+        rows.into_iter().filter_map(differs).collect()
+    }
+
     /// Removes a volume. An error means that it was not touched.
     async fn volume(&self, row: &Row, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
         let name = row.name();
@@ -217,6 +265,7 @@ impl Removing<'_> {
             return Err(EngineError::Garbage { what, cause });
         }
         lists.inspect_untold(self.engine).await;
+        lists.forget_others(name);
         let paths = lists.paths_of(name);
         let inventory = lists.inventory(paths).await;
         let there = |mount: &&Arc<Mount>| mount.kind.is_volume() && mount.name == name.as_str();

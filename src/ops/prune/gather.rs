@@ -235,7 +235,7 @@ fn attaches(row: &ContainerRow, volume: &str) -> bool {
 }
 
 /// Looks into mounts. One that cannot be looked into has its reason instead of a size.
-async fn look(
+pub(super) async fn look(
     engine: &Engine,
     mounts: Vec<Arc<Mount>>,
     progress: &watch::Sender<Step>,

@@ -219,6 +219,23 @@ fn a_removal_shows_what_came_of_each_row_and_holds_measuring_back() {
 }
 
 #[test]
+fn who_quits_during_a_removal_stops_it_first() {
+    let mut state = planning(plan(rows()));
+    keys(&mut state, "enter y");
+    let Stage::Removing(job) = review(&state).stage else {
+        panic!("{:?}", review(&state).stage)
+    };
+    assert_eq!(keys(&mut state, "q"), [Effect::Cancel(job)]);
+    assert!(
+        state
+            .notice
+            .as_ref()
+            .is_some_and(|notice| notice.text.contains("quit again"))
+    );
+    assert_eq!(keys(&mut state, "ctrl-c"), [Effect::Quit]);
+}
+
+#[test]
 fn a_change_behind_the_plan_is_told() {
     let mut state = planning(plan(rows()));
     let list = |rows: &[Row]| inventory(rows.iter().map(|row| (*row.mount).clone()).collect());
