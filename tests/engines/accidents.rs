@@ -234,46 +234,62 @@ type Lie = (&'static str, fn(Value) -> Reply);
 /// On its bad day.
 const LIES: [Lie; 3] = [
     ("500", |_| Reply::Json(500, json!({"message": "a bad day"}))),
-    ("empty", |_| Reply::Json(200, json!([]))),
-    ("half", |list| {
-        let half: Vec<Value> = list.as_array().into_iter().flatten().skip(1).cloned().collect();
-        Reply::Json(200, Value::Array(half))
+    ("empty", |truth| Reply::Json(200, thinned(truth, |_| false))),
+    // Of the volumes those go that say something of others.
+    ("half", |truth| {
+        Reply::Json(
+            200,
+            thinned(truth, |row| {
+                row["Options"].as_object().is_none_or(|all| all.is_empty()) && row["State"] != "running"
+            }),
+        )
     }),
 ];
 
+/// A list of containers or volumes with fewer rows.
+fn thinned(mut list: Value, keep: fn(&Value) -> bool) -> Value {
+    let rows = if list.is_array() {
+        &mut list
+    } else {
+        &mut list["Volumes"]
+    };
+    rows.as_array_mut().unwrap().retain(keep);
+    list
+}
+
 fn an_engine_that_lies_once_loses_nothing(engine: &Engine) {
-    // Empty ones, so that only their use keeps them: by name, by path, by a stopped container.
-    for digit in ['a', 'b', 'c'] {
+    // Empty ones, so that only their use keeps them: by name, by path, by a stopped container, by another volume.
+    for digit in ['a', 'b', 'c', 'd'] {
         volume(engine, &[], &hex(digit));
     }
     container(engine, "stopped", &["-v", &format!("{}:/x", hex('c'))], &["true"]);
-    sleeping(
-        engine,
-        "by-path",
-        &["-v", &format!("{}:/x", engine.mount_point(&hex('b')).display())],
-    );
+    let path = |digit: char| engine.mount_point(&hex(digit)).display().to_string();
+    sleeping(engine, "by-path", &["-v", &format!("{}:/x", path('b'))]);
     sleeping(engine, "by-name", &["-v", &format!("{}:/x", hex('a'))]);
-    let truth = vole_test_support::get(&engine.socket(), "/v1.40/containers/json?all=1");
-    assert_eq!(truth.as_array().unwrap().len(), 3);
-    for (lie, reply) in LIES {
-        // The first, the second, … list of containers is the lie: while planning, and at the commit.
-        for nth in 0..5 {
-            volume(engine, &[], &hex('f'));
-            let (asked, truth) = (AtomicUsize::new(0), truth.clone());
-            let proxy = Proxy::answering(&engine.socket(), move |request| {
-                let of_containers = request.path.ends_with("/containers/json");
-                (of_containers && asked.fetch_add(1, Ordering::SeqCst) == nth).then(|| reply(truth.clone()))
-            });
-            let ran = vole().on(proxy.host()).run(&["prune", "--yes", "--json"]);
-            let left: BTreeSet<String> = engine.volume_names().into_iter().collect();
-            for kept in ['a', 'b', 'c'].map(hex) {
-                assert!(
-                    left.contains(&kept),
-                    "{lie} as answer {nth} lost {kept}: {}",
-                    ran.text()
-                );
+    let device = format!("device={}", path('d'));
+    volume(engine, &["-o", "type=none", "-o", "o=bind", "-o", &device], "by-device");
+    for list in ["/containers/json", "/volumes"] {
+        let truth = vole_test_support::get(&engine.socket(), &format!("/v1.40{list}?all=1"));
+        for (lie, reply) in LIES {
+            // The first, the second, … such list is the lie: twice while planning, and at the commit.
+            for nth in 0..4 {
+                volume(engine, &[], &hex('f'));
+                let (asked, truth) = (AtomicUsize::new(0), truth.clone());
+                let proxy = Proxy::answering(&engine.socket(), move |request| {
+                    let whole = request.path == list && !request.query.contains("dangling");
+                    (whole && asked.fetch_add(1, Ordering::SeqCst) == nth).then(|| reply(truth.clone()))
+                });
+                let ran = vole().on(proxy.host()).run(&["prune", "--yes", "--json"]);
+                let left: BTreeSet<String> = engine.volume_names().into_iter().collect();
+                for kept in ['a', 'b', 'c', 'd'].map(hex) {
+                    assert!(
+                        left.contains(&kept),
+                        "{lie} as answer {nth} of {list} lost {kept}: {}",
+                        ran.text()
+                    );
+                }
+                engine.try_run(&["volume", "rm", &hex('f')]);
             }
-            engine.try_run(&["volume", "rm", &hex('f')]);
         }
     }
 }
