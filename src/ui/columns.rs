@@ -15,6 +15,8 @@ pub(super) enum Column {
     Bar,
     /// What its contents look like.
     Looks,
+    /// How it is to be treated.
+    Class,
     /// Who uses it.
     Used,
     /// The last write.
@@ -34,7 +36,11 @@ const NAME: u16 = 14;
 
 /// The columns with their widths; one column is free between two.
 pub(super) fn columns(width: u16) -> Vec<(Column, u16)> {
-    let used = if width >= 118 { 26 } else { 8 };
+    let used = match width {
+        ..118 => 8,
+        118..130 => 16,
+        _ => 26,
+    };
     // In the order in which they are given up when there is no room.
     let wanted = [
         (Column::Size, 9, 0),
@@ -45,6 +51,7 @@ pub(super) fn columns(width: u16) -> Vec<(Column, u16)> {
         (Column::Age, 4, 74),
         (Column::Bar, 10, 92),
         (Column::Looks, 16, 104),
+        (Column::Class, 9, 118),
         (Column::Driver, 10, 136),
     ];
     let shown = |column| {
@@ -58,6 +65,7 @@ pub(super) fn columns(width: u16) -> Vec<(Column, u16)> {
         Column::Seen,
         Column::Bar,
         Column::Looks,
+        Column::Class,
         Column::Used,
         Column::Wrote,
         Column::Age,
@@ -87,10 +95,12 @@ mod tests {
             assert!(all[0].1 >= NAME);
         }
         assert_eq!(columns(80)[0], (Column::Name, 35));
-        let looks = |width| columns(width).iter().any(|(column, _)| *column == Column::Looks);
-        assert!(
-            !looks(80) && looks(120),
-            "what it looks like is for those who have the room"
-        );
+        let has = |wanted, width| columns(width).iter().any(|(column, _)| *column == wanted);
+        for told in [Column::Looks, Column::Class] {
+            assert!(
+                !has(told, 80) && has(told, 120),
+                "{told:?} is for those who have the room"
+            );
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::core::figures;
 use crate::core::layout::{self, MountsParts};
 use crate::core::mounts::{self, Mounts, Row, Sum};
 use crate::core::state::{EngineState, State};
-use crate::model::{Judged, Mount, MountKind, Orphan, Scan, Size};
+use crate::model::{Class, Judged, Mount, MountKind, Orphan, Scan, Size};
 use crate::text;
 use time::OffsetDateTime;
 
@@ -145,6 +145,7 @@ fn head(table: &Mounts, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
             Column::Seen => ("SEEN", false),
             Column::Bar => ("", false),
             Column::Looks => ("LOOKS LIKE", false),
+            Column::Class => ("CLASS", false),
             Column::Used => ("USED BY", by == mounts::Column::Attached),
             Column::Wrote => ("WROTE", by == mounts::Column::LastWrite),
             Column::Age => ("AGE", by == mounts::Column::Age),
@@ -187,6 +188,7 @@ fn rows(state: &State, engine: &EngineState, theme: &Theme, frame: &mut Frame<'_
                 let row = MountRow {
                     mount,
                     size,
+                    class: table.class(mount, size).map(|(class, _)| class),
                     cursor: at == table.at(),
                     marked: table.is_marked(at, &mount.id),
                     indent: if grouped { 2 } else { 0 },
@@ -237,6 +239,7 @@ fn group(pen: &mut Pen<'_>, project: Option<&str>, mounts: usize, sum: Sum, colu
 struct MountRow<'a> {
     mount: &'a Mount,
     size: &'a Size,
+    class: Option<Class>,
     cursor: bool,
     marked: bool,
     indent: u16,
@@ -281,6 +284,7 @@ impl MountRow<'_> {
                 (theme.bar(parts, width), theme.bar)
             }
             Column::Looks => looks(self.size, theme),
+            Column::Class => class(self.class, theme),
             Column::Used => used(mount, width, theme),
             Column::Wrote => {
                 let newest = self.size.measured().and_then(|measured| measured.totals.newest);
@@ -382,6 +386,15 @@ fn looks(size: &Size, theme: &Theme) -> (String, Style) {
         };
         (text::printable_str(&contents.words()), style)
     })
+}
+
+/// How it is to be treated; nothing where nobody says.
+fn class(class: Option<Class>, theme: &Theme) -> (String, Style) {
+    let style = match class {
+        Some(Class::Critical) => theme.plain,
+        _ => theme.dim,
+    };
+    (class.map_or_else(String::new, |class| class.word().to_owned()), style)
 }
 
 fn used(mount: &Mount, width: u16, theme: &Theme) -> (String, Style) {
