@@ -89,7 +89,8 @@ pub async fn run(
     };
     engine.release().await;
     let mut written = BTreeMap::new();
-    if OffsetDateTime::now_utc() - plan.at > FRESH {
+    // A clock that was put back makes no plan young.
+    if (OffsetDateTime::now_utc() - plan.at).abs() > FRESH {
         written = removing.look_inside(&plan, &chosen, &cancel).await;
         engine.release().await;
     }
@@ -166,7 +167,9 @@ impl Removing<'_> {
         chosen: &BTreeSet<VolumeName>,
         cancel: &CancellationToken,
     ) -> BTreeMap<MountId, String> {
-        let rows = plan.rows.iter().filter(|row| chosen.contains(&row.name()));
+        // What lies elsewhere stays, whoever writes to it.
+        let goes = |row: &&Row| chosen.contains(&row.name()) && !verdict::is_elsewhere(&row.mount);
+        let rows = plan.rows.iter().filter(goes);
         let rows: Vec<(&Row, &Measured)> = rows.filter_map(|row| Some((row, row.size.measured()?))).collect();
         let mounts = rows.iter().map(|(row, _)| Arc::clone(&row.mount)).collect();
         let (untold, _) = watch::channel(Step::default());

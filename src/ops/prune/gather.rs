@@ -106,7 +106,7 @@ async fn gathered(
     engine.release().await;
     let last = list(engine, scope).await?;
     let dangling = engine.daemon.dangling().await?;
-    identify(&last.inventory, &mut looked).await;
+    identify(&last.inventory, &mut looked).await?;
     let last_use = last_use(engine, &last.inventory, now).await;
     Ok(Evidence {
         at: now,
@@ -150,16 +150,9 @@ async fn list(engine: &Engine, scope: &Scope) -> Result<Listed, EngineError> {
         Scope::Orphans(_) => (&[], &[]),
     };
     let stopped = stopped(&lists.containers.rows, volumes, named)?;
-    let going: Vec<&str> = stopped
-        .iter()
-        .filter(|one| one.chosen && one.blocked.is_none())
-        .map(|one| one.id.as_str())
-        .collect();
-    let held = stopped
-        .iter()
-        .filter(|one| one.chosen)
-        .flat_map(|one| one.frees.clone());
-    let held = held.collect();
+    let goes = |one: &&Stopped| one.chosen && one.blocked.is_none();
+    let going: Vec<&str> = stopped.iter().filter(goes).map(|one| one.id.as_str()).collect();
+    let held = stopped.iter().filter(goes).flat_map(|one| one.frees.clone()).collect();
     lists.forget_containers(&going);
     let paths = lists.all_paths();
     let inventory = lists.inventory(paths).await;
@@ -200,7 +193,8 @@ fn stopped(rows: &[ContainerRow], volumes: &[VolumeName], named: &[String]) -> R
         .partition(|row| chosen(row) || (!is_live(row) && holds(row)));
     let one = |row: &&ContainerRow| {
         // What goes frees what all of it holds; what is only offered, what it would free with the others of the plan.
-        let stays = |other: &&&ContainerRow| other.id != row.id && chosen(row) && !chosen(other);
+        let goes = |other: &ContainerRow| chosen(other) && !is_live(other);
+        let stays = |other: &&&ContainerRow| other.id != row.id && chosen(row) && !goes(other);
         let staying: Vec<&ContainerRow> = spoken_of.iter().filter(stays).chain(&others).copied().collect();
         let mine: BTreeSet<&str> = attached(row).collect();
         let alone = mine.into_iter();
@@ -270,9 +264,9 @@ pub(super) async fn look(
 }
 
 /// Adds what tells a volume from another one of its name, for those whose directories this user can look at.
-async fn identify(inventory: &Inventory, looked: &mut BTreeMap<MountId, Looked>) {
+async fn identify(inventory: &Inventory, looked: &mut BTreeMap<MountId, Looked>) -> Result<(), EngineError> {
     if !inventory.about.same_host {
-        return;
+        return Ok(());
     }
     let mounts = inventory.mounts.iter().filter(|mount| looked.contains_key(&mount.id));
     let mounts: Vec<Arc<Mount>> = mounts.cloned().collect();
@@ -280,11 +274,17 @@ async fn identify(inventory: &Inventory, looked: &mut BTreeMap<MountId, Looked>)
         let identity = |mount: &Arc<Mount>| (mount.id.clone(), identity(mount));
         mounts.iter().map(identity).collect()
     });
-    for (id, identity) in found.await.unwrap_or_default() {
+    // Without it nothing would be compared at the commit: that is no plan.
+    let found = found.await.map_err(|error| EngineError::Garbage {
+        what: "looking at the volumes' directories".to_owned(),
+        cause: error.to_string(),
+    })?;
+    for (id, identity) in found {
         if let Some(one) = looked.get_mut(&id) {
             one.identity = identity;
         }
     }
+    Ok(())
 }
 
 /// Who used each volume that nothing refers to now, as far as earlier lists and events tell.
