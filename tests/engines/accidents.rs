@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use vole::engine::connect::{ConnectOptions, connect};
+use vole::model::VolumeName;
 use vole::ops::prune::{self, Filter, Scope, Step};
 use vole_test_support::{Engine, Home, IMAGE, PATIENCE, Proxy, Pty, Reply};
 
@@ -368,6 +369,10 @@ fn what_was_written_deep_inside_a_plan_that_stood_for_long_stays(engine: &Engine
         volume(engine, &[], &hex(digit));
         fill(engine, &hex(digit), &["node_modules/x/index.js"]);
     }
+    let elsewhere = engine.dir().join("elsewhere");
+    fs::create_dir_all(&elsewhere).unwrap();
+    let device = format!("device={}", elsewhere.display());
+    volume(engine, &["-o", "type=none", "-o", "o=bind", "-o", &device], "shown");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let report = runtime.block_on(async {
         let options = ConnectOptions {
@@ -386,13 +391,17 @@ fn what_was_written_deep_inside_a_plan_that_stood_for_long_stays(engine: &Engine
         let plan = prune::plan(scope, &evidence, &connected.rules);
         assert_eq!(plan.safe().len(), 2, "{plan:#?}");
         fill(engine, &hex('a'), &["node_modules/x/only-copy"]);
+        // What lies elsewhere stays, so it may be written to.
+        fs::write(elsewhere.join("log"), "more").unwrap();
         let (to, _news) = tokio::sync::mpsc::channel(16);
-        let chosen = plan.safe();
+        let mut chosen = plan.safe();
+        chosen.insert(VolumeName::new("shown"));
         prune::run(&connected, Arc::new(plan), chosen, to, cancel)
             .await
             .unwrap()
     });
     assert_eq!(engine.volume_names(), [hex('a')]);
-    assert_eq!(report.removed.len(), 1);
+    assert_eq!(report.removed.len(), 2, "{report:?}");
+    assert!(engine.dir().join("elsewhere/log").exists(), "a bind's files stay");
     assert!(report.failed[0].1.contains("written to"), "{report:?}");
 }
