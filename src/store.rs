@@ -29,8 +29,15 @@ fn xdg(environment: &Environment, variable: &str, fallback: &str) -> Option<Path
     base.map(|base| base.join("vole"))
 }
 
+/// The directory within `base` where files about one engine are kept; none without a base, and none for the demo, of
+/// which nothing is kept.
+pub fn kept_dir(base: Option<PathBuf>, engine: &EngineId) -> Option<PathBuf> {
+    let base = base.filter(|_| engine.as_str() != "demo")?;
+    Some(engine_dir(&base, engine))
+}
+
 /// The directory within `base` that belongs to one engine. An id may hold anything, so its digest names it.
-pub fn engine_dir(base: &Path, engine: &EngineId) -> PathBuf {
+fn engine_dir(base: &Path, engine: &EngineId) -> PathBuf {
     let digest = Sha256::digest(engine.as_str().as_bytes());
     base.join(
         digest

@@ -160,9 +160,8 @@ impl Sighting {
 impl Sightings {
     /// Reads an engine's sightings; none when there are none. The demo's are never kept. Blocks on the file system.
     pub fn open(engine: &EngineId, environment: &Environment) -> Self {
-        let base = store::state_dir(environment).filter(|_| engine.as_str() != "demo");
-        base.map(|base| Self::at(&store::engine_dir(&base, engine)))
-            .unwrap_or_default()
+        let dir = store::kept_dir(store::state_dir(environment), engine);
+        dir.map(|dir| Self::at(&dir)).unwrap_or_default()
     }
 
     fn at(dir: &Path) -> Self {

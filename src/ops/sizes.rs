@@ -50,9 +50,8 @@ struct Kept {
 impl SizeCache {
     /// Reads an engine's sizes; empty when there are none. The demo's are never kept.
     pub fn open(engine: &EngineId, environment: &Environment) -> Self {
-        let base = store::cache_dir(environment).filter(|_| engine.as_str() != "demo");
-        base.map(|base| Self::at(&store::engine_dir(&base, engine)))
-            .unwrap_or_default()
+        let dir = store::kept_dir(store::cache_dir(environment), engine);
+        dir.map(|dir| Self::at(&dir)).unwrap_or_default()
     }
 
     fn at(dir: &Path) -> Self {
