@@ -22,6 +22,7 @@ pub mod preview;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod state;
+mod steps;
 pub mod update;
 
 pub use action::Action;

@@ -2,42 +2,30 @@
 
 use time::OffsetDateTime;
 
+use super::super::steps;
 use super::{Mounts, Order, Quick, Row, Totals, index};
 
 /// What the operator does to the table. Each returns whether something changed.
 impl Mounts {
     /// Moves the cursor by so many mounts.
     pub fn step(&mut self, by: isize) -> bool {
-        let mut at = self.at;
-        for _ in 0..by.unsigned_abs() {
-            let next = if by > 0 {
-                (at + 1..self.rows.len()).find(|row| matches!(self.rows[*row], Row::Mount(_)))
-            } else {
-                (0..at).rev().find(|row| matches!(self.rows[*row], Row::Mount(_)))
-            };
-            match next {
-                Some(row) => at = row,
-                None => break,
-            }
-        }
+        let at = steps::step(self.at, by, self.rows.len(), |row| self.is_mount(row));
         self.go(at)
     }
 
     /// Moves by half a screen.
     pub fn page(&mut self, down: bool) -> bool {
-        let by = (self.height / 2).max(1).cast_signed();
-        self.step(if down { by } else { -by })
+        self.step(steps::half(self.height, down))
     }
 
     /// Moves to the first or the last mount.
     pub fn edge(&mut self, last: bool) -> bool {
-        let is_mount = |row: &Row| matches!(row, Row::Mount(_));
-        let at = if last {
-            self.rows.iter().rposition(is_mount)
-        } else {
-            self.rows.iter().position(is_mount)
-        };
+        let at = steps::edge(last, self.rows.len(), |row| self.is_mount(row));
         at.is_some_and(|at| self.go(at))
+    }
+
+    fn is_mount(&self, row: usize) -> bool {
+        matches!(self.rows[row], Row::Mount(_))
     }
 
     fn go(&mut self, at: usize) -> bool {

@@ -4,6 +4,7 @@
 use std::iter;
 
 use super::super::fuzzy::Fuzzy;
+use super::super::steps;
 use super::{Review, Stage};
 use crate::model::VolumeName;
 use crate::ops::prune::{Group, Plan, Row, Stopped};
@@ -107,35 +108,18 @@ impl Review {
 
     /// Moves the cursor by so many lines that it can stand on. Returns whether it moved.
     pub fn step(&mut self, by: isize) -> bool {
-        let mut at = self.at;
-        for _ in 0..by.unsigned_abs() {
-            let next = if by > 0 {
-                (at + 1..self.lines.len()).find(|line| self.id(*line).is_some())
-            } else {
-                (0..at).rev().find(|line| self.id(*line).is_some())
-            };
-            match next {
-                Some(line) => at = line,
-                None => break,
-            }
-        }
+        let at = steps::step(self.at, by, self.lines.len(), |line| self.id(line).is_some());
         self.go(at)
     }
 
     /// Moves by half a screen.
     pub fn page(&mut self, down: bool) -> bool {
-        let by = (self.height / 2).max(1).cast_signed();
-        self.step(if down { by } else { -by })
+        self.step(steps::half(self.height, down))
     }
 
     /// Moves to the first or the last line.
     pub fn edge(&mut self, last: bool) -> bool {
-        let mut places = 0..self.lines.len();
-        let at = if last {
-            places.rfind(|line| self.id(*line).is_some())
-        } else {
-            places.find(|line| self.id(*line).is_some())
-        };
+        let at = steps::edge(last, self.lines.len(), |line| self.id(line).is_some());
         at.is_some_and(|at| self.go(at))
     }
 

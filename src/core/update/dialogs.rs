@@ -64,7 +64,8 @@ pub(super) fn cancel(state: &mut State, job: JobId, effects: &mut Vec<Effect>) -
     asked
 }
 
-fn moved(action: Action, at: usize, len: usize, page: usize) -> usize {
+/// Where an action that moves leads from a line, of so many, half a screen being `page`.
+pub(super) fn moved(action: Action, at: usize, len: usize, page: usize) -> usize {
     let last = len.saturating_sub(1);
     match action {
         Action::Down => (at + 1).min(last),

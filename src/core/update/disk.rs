@@ -8,7 +8,7 @@ use super::super::effect::{Effect, EngineEffect};
 use super::super::layout;
 use super::super::plan::Review;
 use super::super::state::State;
-use super::with_current;
+use super::{dialogs, with_current};
 
 /// The screen is opened: what was never asked is asked.
 pub(super) fn open(state: &mut State, effects: &mut Vec<Effect>) -> bool {
@@ -49,16 +49,7 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         let last = last.saturating_sub(usize::from(area.height));
         let half = usize::from(area.height / 2).max(1);
         let top = engine.disk.top.min(last);
-        let new = match action {
-            Action::Down => top + 1,
-            Action::Up => top.saturating_sub(1),
-            Action::PageDown => top + half,
-            Action::PageUp => top.saturating_sub(half),
-            Action::First => 0,
-            Action::Last => last,
-            _ => return false,
-        };
-        engine.disk.top = new.min(last);
+        engine.disk.top = dialogs::moved(action, top, last + 1, half);
         engine.disk.top != top
     })
 }

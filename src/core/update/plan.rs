@@ -302,15 +302,7 @@ fn moved(state: &mut State, action: Action) -> bool {
                 .saturating_sub(usize::from(area.height));
             let half = usize::from(area.height / 2).max(1);
             let top = review.pane_top;
-            review.pane_top = match action {
-                Action::Down => top + 1,
-                Action::Up => top.saturating_sub(1),
-                Action::PageDown => top + half,
-                Action::PageUp => top.saturating_sub(half),
-                Action::First => 0,
-                _ => last,
-            }
-            .min(last);
+            review.pane_top = super::dialogs::moved(action, top, last + 1, half).min(last);
             return review.pane_top != top;
         }
         match action {

@@ -304,16 +304,7 @@ fn scroll_details(state: &mut State, action: Action) -> bool {
         let last = lines.saturating_sub(usize::from(area.height));
         let half = usize::from(area.height / 2).max(1);
         let top = engine.details.top;
-        let new = match action {
-            Action::Down => top + 1,
-            Action::Up => top.saturating_sub(1),
-            Action::PageDown => top + half,
-            Action::PageUp => top.saturating_sub(half),
-            Action::First => 0,
-            Action::Last => last,
-            _ => top,
-        };
-        engine.details.top = new.min(last);
+        engine.details.top = super::dialogs::moved(action, top, last + 1, half).min(last);
         engine.details.top != top
     })
 }
