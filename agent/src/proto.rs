@@ -8,16 +8,21 @@
 //! of [`Reply::Done`], [`Reply::Failed`] and [`Reply::Cancelled`], which needs no credit. Its id is free then;
 //! credit and cancels that come late for it are ignored.
 
+pub mod own;
+pub mod probe;
 mod sign;
 
 use serde::{Deserialize, Serialize};
 
 pub use sign::{Cover, Marker, Seen, Sign};
 
+use own::{Census, Change, Group, OwnItem, Undone};
+use probe::{Probe, Probed};
+
 /// The first bytes that an agent writes, so that a client never takes an error text for frames.
 pub const MAGIC: [u8; 4] = *b"VOLE";
 /// The protocol's version, sent as a little-endian `u16` behind [`MAGIC`].
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// The largest body of a frame, in bytes; a larger one ends the connection with an error.
 pub const MAX_FRAME: usize = 1 << 20;
 /// Reply frames of one request that may be on their way before the client returns credit.
@@ -44,6 +49,13 @@ pub enum ToAgent {
         id: u32,
         /// How many more frames may be sent.
         frames: u32,
+    },
+    /// Says that batches of a [`Request::Own`] can be undone, so they may be carried out.
+    Confirm {
+        /// The request.
+        id: u32,
+        /// All batches up to this number.
+        through: u64,
     },
 }
 
@@ -178,6 +190,40 @@ pub enum Request {
         /// Indexes of the roots.
         roots: Vec<u32>,
     },
+    /// Accesses that are tried as somebody else, as [`Reply::Probed`] in any order, each probe once. Needs an agent that
+    /// may become others (`SETUID`, `SETGID` and the capabilities of [`probe::cap::FILES`]), or that is the one who tries.
+    Probe {
+        /// What to try.
+        probes: Vec<Probe>,
+    },
+    /// What a change of owner and mode would do, as [`Reply::Census`]: counts so far, the last one complete.
+    Census {
+        /// The tree.
+        at: Place,
+        /// What would become of it.
+        change: Change,
+        /// Paths relative to the root that are left alone, with all beneath.
+        leave: Vec<Vec<u8>>,
+    },
+    /// Changes owners and modes, as [`Reply::Own`]. Needs a root that is writable.
+    Own {
+        /// The tree.
+        at: Place,
+        /// What is to become of it.
+        change: Change,
+        /// Paths relative to the root that are left alone, with all beneath.
+        leave: Vec<Vec<u8>>,
+    },
+    /// Puts entries back that a [`Request::Own`] changed, as one [`Reply::Undone`]. What is neither as the change left it nor
+    /// as it was before is left alone.
+    Undo {
+        /// Index of the root.
+        root: u32,
+        /// The change that is taken back.
+        change: Change,
+        /// What the entries were.
+        groups: Vec<Group>,
+    },
 }
 
 /// A reply to a request.
@@ -199,6 +245,14 @@ pub enum Reply {
     Hits(Vec<Hit>),
     /// File systems, in the order asked.
     FileSystems(Vec<FileSystem>),
+    /// What came of some of the probes.
+    Probed(Vec<Probed>),
+    /// What a change would do.
+    Census(Census),
+    /// News of a running change.
+    Own(OwnItem),
+    /// What came of putting entries back.
+    Undone(Undone),
     /// The request is complete. `partial` says that something could not be read, see `notes`.
     Done {
         /// What could not be read or was cut short; empty when all was read.

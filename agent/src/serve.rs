@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,8 @@ pub trait Backend: Send + Sync + 'static {
 #[derive(Debug)]
 struct Gate {
     cancelled: AtomicBool,
+    /// Batches that the client can undo.
+    confirmed: AtomicU64,
     credit: Mutex<u32>,
     changed: Condvar,
 }
@@ -62,6 +64,12 @@ impl Gate {
         // The lock orders this against a sender that has looked and is about to wait.
         let _credit = lock(&self.credit);
         self.cancelled.store(true, Ordering::Relaxed);
+        self.changed.notify_all();
+    }
+
+    fn confirm(&self, through: u64) {
+        let _credit = lock(&self.credit);
+        self.confirmed.fetch_max(through, Ordering::Relaxed);
         self.changed.notify_all();
     }
 
@@ -106,6 +114,22 @@ impl Sink {
     /// Whether the client cancelled this request or is gone; long loops ask now and then.
     pub fn cancelled(&self) -> bool {
         self.gate.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the client has confirmed a batch of this request.
+    ///
+    /// # Errors
+    ///
+    /// [`Halt::Cancelled`] when the request was cancelled or the client is gone before.
+    pub fn confirmed(&self, batch: u64) -> Result<(), Halt> {
+        let mut credit = lock(&self.gate.credit);
+        while self.gate.confirmed.load(Ordering::Relaxed) < batch {
+            if self.cancelled() {
+                return Err(Halt::Cancelled);
+            }
+            credit = self.gate.changed.wait(credit).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
     }
 
     /// Waits for `time`, or less when the request is cancelled.
@@ -164,6 +188,7 @@ impl Running {
         }
         let gate = Arc::new(Gate {
             cancelled: AtomicBool::new(false),
+            confirmed: AtomicU64::new(0),
             credit: Mutex::new(WINDOW),
             changed: Condvar::new(),
         });
@@ -259,6 +284,7 @@ fn receive<B: Backend + ?Sized>(
             // Both may cross a final reply on the way, so an unknown id is no error.
             ToAgent::Cancel { id } => running.get(id).iter().for_each(|gate| gate.cancel()),
             ToAgent::Credit { id, frames } => running.get(id).iter().for_each(|gate| gate.allow(frames)),
+            ToAgent::Confirm { id, through } => running.get(id).iter().for_each(|gate| gate.confirm(through)),
         }
     }
     Ok(())

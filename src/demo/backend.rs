@@ -115,6 +115,13 @@ impl Backend for Trees {
                 };
                 search::grep(self, &at, &dfa, limits, sink)
             }
+            Request::Probe { .. } | Request::Census { .. } | Request::Own { .. } | Request::Undo { .. } => {
+                Err(Halt::Fault(vole_agent::proto::Fault {
+                    errno: None,
+                    path: Vec::new(),
+                    message: "not yet".to_owned(),
+                }))
+            }
             Request::FileSystems { roots } => {
                 let rows = roots
                     .iter()

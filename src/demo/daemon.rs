@@ -110,6 +110,42 @@ impl DemoDaemon {
 }
 
 impl Daemon for DemoDaemon {
+    fn log_tail<'a>(
+        &'a self,
+        _id: &'a str,
+        _since: Option<time::OffsetDateTime>,
+        _lines: u32,
+    ) -> BoxFuture<'a, Result<Vec<Vec<u8>>, EngineError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn processes<'a>(
+        &'a self,
+        _id: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<crate::engine::daemon::Process>, EngineError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn path_in<'a>(
+        &'a self,
+        _id: &'a str,
+        _path: &'a str,
+    ) -> BoxFuture<'a, Result<Option<crate::engine::daemon::PathIn>, EngineError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn file_in<'a>(&'a self, _id: &'a str, _path: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, EngineError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn layer<'a>(
+        &'a self,
+        _id: &'a str,
+        _limit: usize,
+    ) -> BoxFuture<'a, Result<crate::engine::daemon::Layer, EngineError>> {
+        Box::pin(std::future::ready(Ok(crate::engine::daemon::Layer::default())))
+    }
+
     fn endpoint(&self) -> String {
         "demo".to_owned()
     }
@@ -127,6 +163,7 @@ impl Daemon for DemoDaemon {
             // Its paths are made up: nobody may look for them on this machine.
             same_host: false,
             rootless: false,
+            security: Vec::new(),
         };
         ready(Ok(about)).boxed()
     }
@@ -226,6 +263,14 @@ impl Daemon for DemoDaemon {
 }
 
 impl Changes for DemoDaemon {
+    fn switch_container<'a>(
+        &'a self,
+        _id: &'a str,
+        _switch: crate::engine::daemon::Switch,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        Box::pin(std::future::ready(Err(EngineError::ReadOnly)))
+    }
+
     fn remove_volume<'a>(&'a self, name: &'a VolumeName) -> BoxFuture<'a, Result<(), EngineError>> {
         self.remove(name).boxed()
     }

@@ -52,6 +52,29 @@ pub trait Daemon: Send + Sync + 'static {
     /// (`/info`); `None` when it does not say (a socket proxy).
     fn container_count(&self) -> BoxFuture<'_, Result<Option<usize>, EngineError>>;
 
+    /// The last lines that a container's process wrote (standard output and error together), oldest first, at most
+    /// `lines`, since a moment. An engine whose log driver cannot be read says so as [`EngineError::Status`].
+    fn log_tail<'a>(
+        &'a self,
+        id: &'a str,
+        since: Option<OffsetDateTime>,
+        lines: u32,
+    ) -> BoxFuture<'a, Result<Vec<Vec<u8>>, EngineError>>;
+
+    /// The processes of a running container, as the engine's `top` tells; empty when it does not run.
+    fn processes<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Vec<Process>, EngineError>>;
+
+    /// What stands at a path inside a container, running or not, mounts included (Docker) or not (tmpfs never are);
+    /// `None` when nothing does. A symlink is told of, not followed.
+    fn path_in<'a>(&'a self, id: &'a str, path: &'a str) -> BoxFuture<'a, Result<Option<PathIn>, EngineError>>;
+
+    /// A small file of a container (`/etc/passwd`), at most 1 MiB of it; `None` when there is none. Symlinks inside the
+    /// container are followed.
+    fn file_in<'a>(&'a self, id: &'a str, path: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, EngineError>>;
+
+    /// What a container's writable layer holds beside its image: paths that were made or changed, at most `limit`.
+    fn layer<'a>(&'a self, id: &'a str, limit: usize) -> BoxFuture<'a, Result<Layer, EngineError>>;
+
     /// Inspects one volume; `None` when there is none of this name.
     fn volume<'a>(&'a self, name: &'a VolumeName) -> BoxFuture<'a, Result<Option<VolumeRow>, EngineError>>;
 
@@ -81,6 +104,21 @@ pub trait Changes: Send + Sync {
 
     /// Removes one container that does not run, by its id, never by force and never with its volumes.
     fn remove_container<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), EngineError>>;
+
+    /// Starts, stops or restarts one container by its id. Returns when the engine has done it. One that is as wanted
+    /// already is no error.
+    fn switch_container<'a>(&'a self, id: &'a str, switch: Switch) -> BoxFuture<'a, Result<(), EngineError>>;
+}
+
+/// What is done to a container's process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Switch {
+    /// Starts it.
+    Start,
+    /// Stops it, with the container's own grace.
+    Stop,
+    /// Stops and starts it.
+    Restart,
 }
 
 /// What an engine is.
@@ -106,6 +144,8 @@ pub struct About {
     pub same_host: bool,
     /// Whether it runs without root.
     pub rootless: bool,
+    /// `SecurityOptions` as told: `name=apparmor`, `name=selinux`, `name=userns`, `name=rootless`, ….
+    pub security: Vec<String>,
 }
 
 /// Which family of engine it is.
@@ -241,6 +281,106 @@ pub struct ContainerDetail {
     pub requested: Vec<RequestedMount>,
     /// Process id of the container's first process on the engine's host; 0 when not running.
     pub pid: i64,
+    /// How it runs and how it ended.
+    pub run: RunFacts,
+}
+
+/// What inspect tells about how a container runs: who, with which rights, and how it ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunFacts {
+    /// `Config.User` (`app`, `1000:1000`); empty is root.
+    pub user: String,
+    /// `Config.Entrypoint`.
+    pub entrypoint: Vec<String>,
+    /// `Config.Cmd`.
+    pub command: Vec<String>,
+    /// `Config.WorkingDir`.
+    pub workdir: String,
+    /// `Config.Env`; may hold secrets: never shown.
+    pub env: Vec<String>,
+    /// `Config.Tty`: its log is not framed.
+    pub tty: bool,
+    /// `Config.Volumes`: paths that the image or the command declared.
+    pub declared: Vec<String>,
+    /// `HostConfig.Privileged`.
+    pub privileged: bool,
+    /// `HostConfig.ReadonlyRootfs`.
+    pub readonly_rootfs: bool,
+    /// `HostConfig.CapAdd`, without `CAP_`, upper case.
+    pub cap_add: Vec<String>,
+    /// `HostConfig.CapDrop`, likewise.
+    pub cap_drop: Vec<String>,
+    /// `HostConfig.GroupAdd`: names or numbers.
+    pub group_add: Vec<String>,
+    /// `HostConfig.SecurityOpt`.
+    pub security_opt: Vec<String>,
+    /// `HostConfig.UsernsMode` (`host`, podman: `keep-id`, …).
+    pub userns_mode: String,
+    /// `HostConfig.Binds` as written (`name:/path:nocopy,z`).
+    pub binds: Vec<String>,
+    /// `HostConfig.AutoRemove` (`--rm`).
+    pub auto_remove: bool,
+    /// `HostConfig.RestartPolicy.Name`.
+    pub restart_policy: String,
+    /// `HostConfig.LogConfig.Type`.
+    pub log_driver: String,
+    /// `State.ExitCode`, when it ended.
+    pub exit_code: Option<i64>,
+    /// `State.Error`: why the engine could not start it.
+    pub error: String,
+    /// `State.OOMKilled`.
+    pub oom_killed: bool,
+    /// `RestartCount`.
+    pub restarts: u64,
+    /// `State.StartedAt`; `None` when it never started.
+    pub started: Option<OffsetDateTime>,
+    /// `State.FinishedAt`.
+    pub finished: Option<OffsetDateTime>,
+    /// `SizeRw` when it was asked for.
+    pub size_rw: Option<u64>,
+}
+
+/// A process of a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Its id on the engine's host (Docker) or in the container (podman 5).
+    pub pid: i64,
+    /// Effective user, as the engine's host numbers it (Docker) or as the container does (podman), see [`Self::host_ids`].
+    pub uid: u32,
+    /// Effective group, likewise.
+    pub gid: u32,
+    /// Supplementary groups, likewise; `None` when not told.
+    pub groups: Option<Vec<u32>>,
+    /// Whether the numbers are those of the host.
+    pub host_ids: bool,
+    /// The command line; hostile text.
+    pub args: String,
+}
+
+/// What stands at a path inside a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PathIn {
+    /// Whether it is a directory.
+    pub is_dir: bool,
+    /// Permission bits (07777).
+    pub mode: u32,
+    /// Owner, as the container numbers it.
+    pub uid: u32,
+    /// Group, likewise.
+    pub gid: u32,
+    /// Where a symlink points.
+    pub link: Option<String>,
+}
+
+/// What a container's writable layer holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Layer {
+    /// Paths that were made or changed; hostile text.
+    pub paths: Vec<String>,
+    /// Whether there are more.
+    pub more: bool,
+    /// Bytes in it, when the engine told.
+    pub bytes: Option<u64>,
 }
 
 /// A mount as it was requested (`HostConfig.Mounts`).

@@ -33,7 +33,7 @@ pub use daemon::{
 };
 pub use error::EngineError;
 pub use lease::Lease;
-pub use session::{OpenSpec, Opened, Purpose, Session, Target};
+pub use session::{OpenSpec, Opened, Owning, Purpose, Session, Target};
 
 use std::sync::Arc;
 
@@ -102,8 +102,24 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// When no target can be reached at all; a single one that cannot is its root's error.
+    /// When no target can be reached at all; a single one that cannot is its root's error. [`EngineError::ReadOnly`] for a
+    /// purpose that writes: see [`Self::open_writable`].
     pub async fn open(&self, spec: OpenSpec) -> Result<Opened, EngineError> {
+        if spec.purpose.writes() {
+            return Err(EngineError::ReadOnly);
+        }
+        self.daemon.open(spec).await
+    }
+
+    /// Opens a session whose mounts are writable, for a purpose that writes: the one door to it.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::ReadOnly`], else as [`Self::open`].
+    pub async fn open_writable(&self, spec: OpenSpec) -> Result<Opened, EngineError> {
+        if self.read_only || !spec.purpose.writes() {
+            return Err(EngineError::ReadOnly);
+        }
         self.daemon.open(spec).await
     }
 

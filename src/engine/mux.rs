@@ -51,6 +51,8 @@ struct State {
 struct Slot {
     request: Option<Request>,
     credit: u32,
+    /// Batches that were confirmed since the last message.
+    confirm: Option<u64>,
     cancel: bool,
     /// `None` once the consumer is gone; the slot then waits for the final reply only.
     replies: Option<mpsc::Sender<Reply>>,
@@ -97,6 +99,7 @@ impl Table {
             let slot = Slot {
                 request: Some(request),
                 credit: 0,
+                confirm: None,
                 cancel: false,
                 replies: Some(replies),
             };
@@ -149,6 +152,16 @@ impl Table {
         }
     }
 
+    fn confirm(&self, id: u32, through: u64) {
+        let mut state = self.lock();
+        if let Some(slot) = state.slots.get_mut(&id) {
+            slot.confirm = slot.confirm.max(Some(through));
+            state.outgoing.insert(id);
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+
     fn abandon(&self, id: u32) {
         let mut state = self.lock();
         let Some(slot) = state.slots.get_mut(&id) else { return };
@@ -180,6 +193,9 @@ impl Table {
             let Some(slot) = state.slots.get_mut(&id) else { continue };
             if let Some(request) = slot.request.take() {
                 messages.push(ToAgent::Request { id, request });
+            }
+            if let Some(through) = slot.confirm.take() {
+                messages.push(ToAgent::Confirm { id, through });
             }
             if std::mem::take(&mut slot.cancel) {
                 messages.push(ToAgent::Cancel { id });
@@ -263,6 +279,13 @@ impl Running {
                 Ok(Step::Item(reply))
             }
         }
+    }
+}
+
+impl Running {
+    /// Lets the agent carry out batches of a change, up to this number.
+    pub(super) fn confirm(&self, through: u64) {
+        self.table.confirm(self.id, through);
     }
 }
 

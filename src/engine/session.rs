@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use vole_agent::frame::{self, FrameError, PREAMBLE};
+use vole_agent::proto::own::{Census, Change, Group, OwnItem, Undone};
+use vole_agent::proto::probe::{Probe, Probed};
 use vole_agent::proto::{
     Cursor, Entry, FileSystem, Followed, Found, FromAgent, Hello, Hit, Order, Page, Place, Reply, Request, Sign,
     UsageItem,
@@ -30,9 +32,24 @@ pub enum Purpose {
     Browse,
     /// A bulk job.
     Measure,
+    /// Accesses tried as somebody else: the helper may become any user, its mounts are read-only.
+    Probe {
+        /// Whether it is in the host's user namespace, as the container that is asked about; else in the one that the
+        /// engine gives to containers.
+        host_users: bool,
+    },
+    /// Owners and modes are changed: the one purpose with writable mounts, see [`super::Engine::open_writable`].
+    Own,
 }
 
-/// What is to be mounted, read-only.
+impl Purpose {
+    /// Whether the mounts are writable.
+    pub fn writes(self) -> bool {
+        matches!(self, Self::Own)
+    }
+}
+
+/// What is to be mounted: read-only, unless the purpose is to write.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
     /// A volume, by name (podman: by its mount point, see facts on AutoRemove).
@@ -280,6 +297,44 @@ impl Session {
         .await
     }
 
+    /// Tries accesses as somebody else; results in any order, each probe once. Needs [`Purpose::Probe`].
+    pub fn probe(&self, probes: Vec<Probe>) -> Replies<Vec<Probed>> {
+        self.many(Request::Probe { probes }, |reply| match reply {
+            Reply::Probed(probed) => Some(probed),
+            _ => None,
+        })
+    }
+
+    /// Counts what a change of owner and mode would do: counts so far, the last one complete. `leave` are paths relative
+    /// to the root that are left alone.
+    pub fn census(&self, at: Place, change: Change, leave: Vec<Vec<u8>>) -> Replies<Census> {
+        self.many(Request::Census { at, change, leave }, |reply| match reply {
+            Reply::Census(census) => Some(census),
+            _ => None,
+        })
+    }
+
+    /// Changes owners and modes, batch by batch, each when it was confirmed. Needs [`Purpose::Own`].
+    pub fn own(&self, at: Place, change: Change, leave: Vec<Vec<u8>>) -> Owning {
+        Owning {
+            running: self.inner.table.start(Request::Own { at, change, leave }),
+            _session: self.clone(),
+        }
+    }
+
+    /// Puts entries back as they were before a change. Needs [`Purpose::Own`].
+    ///
+    /// # Errors
+    ///
+    /// As the agent reports it, or [`EngineError::SessionLost`].
+    pub async fn undo(&self, root: u32, change: Change, groups: Vec<Group>) -> Result<Undone, EngineError> {
+        self.one(Request::Undo { root, change, groups }, |reply| match reply {
+            Reply::Undone(undone) => Some(undone),
+            _ => None,
+        })
+        .await
+    }
+
     /// Runs a request with a single reply. Notes are left out: such replies carry their faults themselves.
     async fn one<T>(&self, request: Request, pick: fn(Reply) -> Option<T>) -> Result<T, EngineError> {
         let mut running = self.inner.table.start(request);
@@ -304,6 +359,35 @@ impl Session {
             }
         })
         .boxed()
+    }
+}
+
+/// A change of owners that runs. Dropping it cancels it; a batch that was confirmed is finished all the same.
+#[derive(Debug)]
+pub struct Owning {
+    running: Running,
+    _session: Session,
+}
+
+impl Owning {
+    /// The next news; `None` when all is done.
+    ///
+    /// # Errors
+    ///
+    /// As the agent reports it, or [`EngineError::SessionLost`]; [`EngineError::Partial`] last, when something could not
+    /// be read.
+    pub async fn next(&mut self) -> Result<Option<OwnItem>, EngineError> {
+        match self.running.next().await? {
+            Step::Item(Reply::Own(item)) => Ok(Some(item)),
+            Step::Item(_) => Err(unexpected()),
+            Step::Done(notes) if notes.is_empty() => Ok(None),
+            Step::Done(notes) => Err(EngineError::Partial { notes }),
+        }
+    }
+
+    /// Says that batches up to this number can be undone, so the agent may carry them out.
+    pub fn confirm(&self, through: u64) {
+        self.running.confirm(through);
     }
 }
 

@@ -2,8 +2,10 @@
 //! The TUI and the command line are two thin callers. Knows engines and sessions, not screens.
 
 pub mod browse;
+pub mod chown;
 pub mod create;
 pub mod df;
+pub mod doctor;
 pub mod get;
 mod host_paths;
 pub mod list;

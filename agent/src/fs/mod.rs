@@ -223,6 +223,9 @@ impl Backend for Roots {
                 sink.send(Reply::FileSystems(self.file_systems(&roots)))?;
                 Ok(none)
             }
+            Request::Probe { .. } | Request::Census { .. } | Request::Own { .. } | Request::Undo { .. } => {
+                Err(fault(b"", Errno::NOSYS, "asking this").into())
+            }
         }
     }
 }

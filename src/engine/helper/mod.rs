@@ -199,6 +199,8 @@ impl Purpose {
         match self {
             Self::Browse => "browse",
             Self::Measure => "measure",
+            Self::Probe { .. } => "probe",
+            Self::Own => "own",
         }
     }
 }

@@ -119,7 +119,7 @@ fn host_config(plan: &Plan<'_>) -> Value {
         "NetworkMode": "none",
         "ReadonlyRootfs": true,
         "CapDrop": ["ALL"],
-        "CapAdd": ["DAC_READ_SEARCH"],
+        "CapAdd": capabilities(plan.purpose),
         // A confined label could not read what other containers labelled for themselves; the helper only reads.
         "SecurityOpt": ["no-new-privileges", "label=disable"],
         "PidsLimit": PIDS,
@@ -133,13 +133,15 @@ fn host_config(plan: &Plan<'_>) -> Value {
         .collect();
     if let Some(Mounting::InContainer { container, .. }) = plan.mounts.first() {
         config["PidMode"] = format!("container:{container}").into();
-        config["CapAdd"] = json!(["DAC_READ_SEARCH", "SYS_PTRACE"]);
+        config["CapAdd"] = capabilities(plan.purpose).into_iter().chain(["SYS_PTRACE"]).collect();
     }
     match plan.flavour {
         Flavour::Docker => {
             config["AutoRemove"] = true.into();
-            // With userns-remap the helper could not read what host root owns.
-            if !matches!(plan.mounts.first(), Some(Mounting::InContainer { .. })) {
+            // With userns-remap the helper could not read what host root owns; who tries must be where the container is.
+            let with_container = matches!(plan.mounts.first(), Some(Mounting::InContainer { .. }));
+            let as_remapped = matches!(plan.purpose, Purpose::Probe { host_users: false });
+            if !with_container && !as_remapped {
                 config["UsernsMode"] = "host".into();
             }
         }
@@ -149,6 +151,19 @@ fn host_config(plan: &Plan<'_>) -> Value {
     config
 }
 
+/// What a helper may beyond what anybody may. One that tries becomes others, on mounts that are read-only.
+fn capabilities(purpose: Purpose) -> Vec<&'static str> {
+    match purpose {
+        Purpose::Browse | Purpose::Measure => vec!["DAC_READ_SEARCH"],
+        Purpose::Probe { .. } => {
+            let becomes = ["SETUID", "SETGID"];
+            let has = ["CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID"];
+            becomes.into_iter().chain(has).collect()
+        }
+        Purpose::Own => vec!["CHOWN", "DAC_READ_SEARCH", "FOWNER", "FSETID", "SETFCAP"],
+    }
+}
+
 fn mount(index: usize, mounting: &Mounting, plan: &Plan<'_>) -> Option<Value> {
     let target = root(index, mounting);
     match mounting {
@@ -156,16 +171,17 @@ fn mount(index: usize, mounting: &Mounting, plan: &Plan<'_>) -> Option<Value> {
             // The label sticks only to a volume that this very request makes: one that was gone. NoCopy is for an
             // image that, unlike ours, would have something at the target.
             let options = json!({"NoCopy": true, "Labels": {labels::GHOST: plan.ghost}});
-            let mut mount = json!({"Type": "volume", "Source": name, "Target": target, "ReadOnly": true});
+            let read_only = !plan.purpose.writes();
+            let mut mount = json!({"Type": "volume", "Source": name, "Target": target, "ReadOnly": read_only});
             if plan.flavour == Flavour::Docker {
                 mount["VolumeOptions"] = options;
             }
             Some(mount)
         }
-        Mounting::Bind(source) => Some(bind(source, &target)),
+        Mounting::Bind(source) => Some(bind(source, &target, !plan.purpose.writes())),
         Mounting::Stored { store, .. } => {
             let is_first = |other: &Mounting| matches!(other, Mounting::Stored { .. });
-            (plan.mounts.iter().position(is_first) == Some(index)).then(|| bind(store, STORE))
+            (plan.mounts.iter().position(is_first) == Some(index)).then(|| bind(store, STORE, true))
         }
         Mounting::InContainer { .. } => None,
     }
@@ -173,9 +189,9 @@ fn mount(index: usize, mounting: &Mounting, plan: &Plan<'_>) -> Option<Value> {
 
 /// Docker 20.10 leaves submounts writable below a read-only bind, so none come along. No propagation is asked for:
 /// Docker takes a private one unless the path holds its own data, and there refuses a private one.
-fn bind(source: &str, target: &str) -> Value {
+fn bind(source: &str, target: &str, read_only: bool) -> Value {
     json!({
-        "Type": "bind", "Source": source, "Target": target, "ReadOnly": true,
+        "Type": "bind", "Source": source, "Target": target, "ReadOnly": read_only,
         "BindOptions": {"NonRecursive": true},
     })
 }

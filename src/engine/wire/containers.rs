@@ -166,6 +166,7 @@ pub fn container(body: &[u8]) -> Result<ContainerDetail, EngineError> {
             .map(RequestedMount::from)
             .collect(),
         pid: inspected.state.and_then(|state| state.pid.0).unwrap_or(0),
+        run: crate::engine::daemon::RunFacts::default(),
     })
 }
 

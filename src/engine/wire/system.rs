@@ -85,6 +85,7 @@ pub fn about(version: &[u8], info: Option<&[u8]>) -> Result<(About, Option<Strin
         root_dir: info.docker_root_dir.0,
         same_host: false,
         rootless: rootless_option || info.rootless.0 == Some(true),
+        security: Vec::new(),
     };
     let id = Some(info.id.0).filter(|id| flavour == Flavour::Docker && !id.is_empty());
     Ok((about, id))
