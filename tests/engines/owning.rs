@@ -317,8 +317,8 @@ fn nothing_changes_without_a_word(engine: &Engine) {
         .expect(0)
         .json();
     assert_eq!(fs::metadata(&outside).unwrap().uid(), 1000);
-    on.run_in(&home, &["undo", done["journal"].as_str().unwrap(), "--yes"])
-        .expect(0);
+    let undone = on.run_in(&home, &["undo", done["journal"].as_str().unwrap(), "--yes", "--json"]);
+    assert_eq!(undone.code(), 0, "{}{}", undone.text(), undone.stderr);
     assert_eq!(dump(&top), before);
     // So does one whose other user would lose it.
     fs::remove_file(&outside).unwrap();
