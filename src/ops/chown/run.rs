@@ -187,7 +187,7 @@ impl Pump<'_> {
     fn fail(&mut self, error: &EngineError) {
         match error {
             EngineError::Partial { notes } => {
-                let entries = crate::core::figures::counted(notes.len() as u64, "entry");
+                let entries = crate::core::figures::entries(notes.len() as u64);
                 let first = notes.first().map(crate::text::fault).unwrap_or_default();
                 self.stop(&format!("{entries} changed only in part; the first: {first}"));
             }
@@ -315,7 +315,7 @@ async fn verify(session: &Session, root: u32, plan: &Plan, now: &Now, report: &R
         Ok(census) if census.change <= report.skipped => None,
         Ok(census) => Some(format!(
             "{} are not as asked although all were changed: something was made or changed meanwhile; run it again",
-            crate::core::figures::counted(census.change - report.skipped, "entry")
+            crate::core::figures::entries(census.change - report.skipped)
         )),
         Err(error) => Some(format!(
             "all was carried out, but what came of it could not be checked: {error}"
