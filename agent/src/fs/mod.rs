@@ -9,6 +9,7 @@ mod list;
 mod meta;
 mod mounts;
 mod node;
+mod parallel;
 mod pattern;
 mod resolve;
 mod root;
