@@ -65,6 +65,9 @@ pub(super) trait Surveyor {
 
     /// A directory's task is at its end, however it went.
     fn close(&mut self, _context: Self::Context) {}
+
+    /// All is walked. Not told when the walk was stopped.
+    fn end(&mut self) {}
 }
 
 /// How many threads walk, given what was asked for (0 leaves it to the agent).

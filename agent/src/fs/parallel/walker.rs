@@ -59,6 +59,9 @@ impl<'a, S: Surveyor> Walker<'a, S> {
                 self.pool.hand_over(&mut self.stack);
             }
         }
+        if !self.pool.stopped() {
+            self.surveyor.end();
+        }
     }
 
     fn walk(&mut self, task: Task<S::Context>) {

@@ -58,7 +58,7 @@ impl Surveyor for Counter<'_> {
             count_file(&mut totals, &meta, &tree);
             tree.finds.add_stray(u64::from(looks));
             account.add(&totals);
-            self.end(&account);
+            self.finish(&account);
             return None;
         }
         count_dir(&mut totals, &meta);
@@ -146,13 +146,13 @@ impl Surveyor for Counter<'_> {
     }
 
     fn close(&mut self, context: Context) {
-        self.end(&context.account);
+        self.finish(&context.account);
     }
 }
 
 impl Counter<'_> {
     /// Ends a task of an account.
-    fn end(&self, account: &Arc<Account>) {
+    fn finish(&self, account: &Arc<Account>) {
         account.close(|item| {
             if let UsageItem::Complete { place, .. } = item {
                 self.trees.ended(place);
