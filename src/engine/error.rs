@@ -59,6 +59,9 @@ pub enum EngineError {
         /// What could not be read; never empty.
         notes: Vec<vole_agent::proto::Fault>,
     },
+    /// The operator named what is not there.
+    #[error("{0}")]
+    NotFound(String),
     /// The operator started vole with `--read-only`.
     #[error("vole was started with --read-only: nothing is changed")]
     ReadOnly,
