@@ -96,6 +96,7 @@ pub(super) fn resolve(wanted: Wanted<'_>, added: &[String], passwd: &[u8], group
     }
     account.groups.sort_unstable();
     account.groups.dedup();
+    account.groups.retain(|group| *group != account.gid);
     Ok(account)
 }
 

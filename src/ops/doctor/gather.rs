@@ -22,6 +22,9 @@ use crate::model::{Attachment, BytePath, ContainerState, Mount, MountId, MountKi
 
 /// Lines of a log that are read.
 const LINES: u32 = 80;
+/// How long before the moment at which an engine says that a container started its first lines may be: what ends at once
+/// has written and ended by then (measured on 20.10).
+const EARLY: time::Duration = time::Duration::SECOND;
 /// Paths of a writable layer that are read.
 const PATHS: usize = 5000;
 /// How long one question about a container may take.
@@ -247,7 +250,8 @@ impl Gather<'_> {
         if started.is_none() {
             return Ok(Vec::new());
         }
-        let asked = self.world.engine.daemon.log_tail(&row.id, started, LINES);
+        let since = started.map(|started| started.checked_sub(EARLY).unwrap_or(started));
+        let asked = self.world.engine.daemon.log_tail(&row.id, since, LINES);
         match tokio::time::timeout(LOOK, asked).await {
             Ok(read) => read.map_err(|error| error.to_string()),
             Err(_) => Err(format!("the engine did not answer within {} s", LOOK.as_secs())),

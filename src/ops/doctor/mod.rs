@@ -114,9 +114,7 @@ async fn look(
         left_out: world.warnings.iter().cloned().chain(alone).collect(),
         ..Report::default()
     };
-    let reason = tried.no_helper.as_ref();
-    let untried = reason.map(|reason| format!("mounts that need a helper were not tried: {reason}"));
-    report.left_out.extend(untried);
+    report.left_out.extend(tried.left_out.iter().cloned());
     // Collected, because a closure that is held across an await is not `Send` for every lifetime.
     let looks: Vec<_> = chosen.iter().map(|at| gather.container(&world.rows[*at])).collect();
     let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);

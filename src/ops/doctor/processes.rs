@@ -75,7 +75,11 @@ fn container_of(cgroup: &str, known: &HashMap<&str, i64>) -> Option<String> {
 
 fn process(dir: &Path, pid: i64) -> Option<Runs> {
     let read = |name: &str| fs::read_to_string(dir.join(name)).ok();
-    let identity = identity(&read("status")?, &read("uid_map")?, &read("gid_map")?)?;
+    let status = read("status")?;
+    if is_starting(&status) {
+        return None;
+    }
+    let identity = identity(&status, &read("uid_map")?, &read("gid_map")?)?;
     let command = fs::read(dir.join("cmdline")).ok().map(|bytes| {
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(COMMAND)]).replace('\0', " ");
         text.trim().to_owned()
@@ -85,6 +89,12 @@ fn process(dir: &Path, pid: i64) -> Option<Runs> {
         known_by: format!("process {pid} of the host runs so"),
         command: command.filter(|command| !command.is_empty()),
     })
+}
+
+/// Whether it is the engine's own program, root until it has become what the container runs.
+fn is_starting(status: &str) -> bool {
+    let name = status.lines().find_map(|line| line.strip_prefix("Name:"));
+    name.is_some_and(|name| name.trim().starts_with("runc:[") || name.trim() == "crun")
 }
 
 /// Reads a `status`, and undoes the mapping of its user namespace; `None` when an owner has no number in it.
@@ -101,11 +111,13 @@ fn identity(status: &str, uid_map: &str, gid_map: &str) -> Option<Identity> {
         .split_whitespace()
         .filter_map(|group| group.parse().ok());
     let mut groups: Vec<u32> = groups.filter_map(|group| inside(gid_map, group)).collect();
+    let gid = inside(gid_map, last("Gid")?)?;
     groups.sort_unstable();
     groups.dedup();
+    groups.retain(|group| *group != gid);
     Some(Identity {
         uid: inside(uid_map, last("Uid")?)?,
-        gid: inside(gid_map, last("Gid")?)?,
+        gid,
         groups,
         caps: u64::from_str_radix(field("CapEff")?.trim(), 16).ok()? & cap::FILES,
     })
@@ -138,7 +150,8 @@ mod tests {
     #[test]
     fn a_status_is_read() {
         let read = identity(&status(999, 998, "777 998", "00000000a80425fb"), WHOLE, WHOLE).unwrap();
-        assert_eq!((read.uid, read.gid, read.groups), (999, 998, vec![777, 998]));
+        assert_eq!((read.uid, read.gid, read.groups), (999, 998, vec![777]));
+        assert!(!is_starting("Name:\tsh\n") && is_starting("Name:\trunc:[2:INIT]\n"));
         assert_eq!(read.caps, cap::CHOWN | cap::DAC_OVERRIDE | cap::FOWNER | cap::FSETID);
         assert_eq!(identity("Uid:\t1\n", WHOLE, WHOLE), None);
     }

@@ -45,8 +45,8 @@ pub(super) struct Reached {
 pub(super) struct Tried {
     pub(super) outcomes: HashMap<Key, Result<Vec<Probed>, Untried>>,
     pub(super) reached: HashMap<MountId, Reached>,
-    /// Why no helper could run.
-    pub(super) no_helper: Option<String>,
+    /// What could not be tried at all, and why, a line each.
+    pub(super) left_out: Vec<String>,
 }
 
 /// Who is tried on one mount, in one user namespace.
@@ -102,7 +102,7 @@ pub(super) async fn all(world: &World<'_>, scope: &Scope, chosen: &[&str], who: 
     while let Some(one) = ended.next().await {
         tried.outcomes.extend(one.outcomes);
         tried.reached.extend(one.reached);
-        tried.no_helper = tried.no_helper.or(one.no_helper);
+        tried.left_out.extend(one.left_out);
     }
     tried
 }
@@ -184,17 +184,29 @@ fn wanted(
 /// Opens one helper for these trials, and tries them.
 async fn group(engine: &Engine, trials: Vec<Trial>, limit: Duration) -> Tried {
     let mut tried = Tried::default();
-    let late = || Untried::NotTried(format!("it took longer than {} s", limit.as_secs()));
     let done = tokio::time::timeout(limit, attempt(engine, &trials, &mut tried)).await;
     let why = match done {
         Ok(Ok(())) => Untried::NotTried("the helper gave no answer".to_owned()),
         Ok(Err(error)) => {
-            if let EngineError::NoHelper { reason } = &error {
-                tried.no_helper = Some(reason.clone());
-            }
+            tried.left_out.push(match (&error, trials.as_slice()) {
+                (EngineError::NoHelper { reason }, _) => format!("mounts were not tried: {reason}"),
+                (_, [one]) => format!("{}: it was not tried: {error}", one.mount.name),
+                (_, several) => format!("{} mounts were not tried: {error}", several.len()),
+            });
             Untried::NotTried(error.to_string())
         }
-        Err(_) => late(),
+        Err(_) => {
+            let late = format!("it took longer than {} s", limit.as_secs());
+            let names = trials
+                .first()
+                .map(|trial| trial.mount.name.as_str())
+                .unwrap_or_default();
+            tried.left_out.push(match trials.len() {
+                1 => format!("{names}: {late}"),
+                count => format!("{count} mounts, {names} first: {late}"),
+            });
+            Untried::NotTried(late)
+        }
     };
     for one in trials.iter().flat_map(|trial| &trial.uses) {
         tried

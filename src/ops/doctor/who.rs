@@ -36,8 +36,10 @@ async fn by_proc(world: &World<'_>) -> HashMap<String, Who> {
     if !world.about.same_host || !rustix::process::geteuid().is_root() {
         return HashMap::new();
     }
-    let live = world.details.iter().filter(|(_, detail)| detail.pid > 0);
-    let firsts: HashMap<String, i64> = live.map(|(id, detail)| (id.clone(), detail.pid)).collect();
+    // Between a crash and the next start there may be a process, but it is gone before anybody has looked at it.
+    let live = world.rows.iter().filter(|row| is_running(row));
+    let first = |row: &ContainerRow| Some((row.id.clone(), world.details.get(&row.id)?.pid));
+    let firsts: HashMap<String, i64> = live.filter_map(first).filter(|(_, pid)| *pid > 0).collect();
     let pass = tokio::task::spawn_blocking(move || {
         let firsts = firsts.iter().map(|(id, pid)| (id.as_str(), *pid)).collect();
         processes::of_containers(Path::new("/proc"), &firsts)
@@ -52,10 +54,7 @@ async fn one(world: &World<'_>, row: &ContainerRow) -> Who {
         return Who::Unknown("the container could not be inspected".to_owned());
     };
     let configured = configured(world, row, detail).await;
-    if !matches!(
-        ContainerState::parse(&row.state),
-        ContainerState::Running | ContainerState::Paused
-    ) {
+    if !is_running(row) {
         return known(configured);
     }
     let told = world.engine.daemon.processes(&row.id).await.unwrap_or_default();
@@ -64,6 +63,13 @@ async fn one(world: &World<'_>, row: &ContainerRow) -> Who {
         true => known(configured),
         false => Who::Known(runs),
     }
+}
+
+fn is_running(row: &ContainerRow) -> bool {
+    matches!(
+        ContainerState::parse(&row.state),
+        ContainerState::Running | ContainerState::Paused
+    )
 }
 
 fn known(configured: Result<Runs, String>) -> Who {
@@ -130,8 +136,12 @@ fn running(
             false => (0, 0),
         };
         let uid = process.uid.checked_sub(uid_base)?;
+        let gid = process.gid.checked_sub(gid_base)?;
         let groups = match process.groups {
-            Some(groups) => groups.iter().filter_map(|group| group.checked_sub(gid_base)).collect(),
+            Some(groups) => {
+                let groups = groups.iter().filter_map(|group| group.checked_sub(gid_base));
+                groups.filter(|group| *group != gid).collect()
+            }
             None => configured
                 .filter(|runs| runs.identity.uid == uid)
                 .map(|runs| runs.identity.groups.clone())
@@ -139,7 +149,7 @@ fn running(
         };
         let identity = Identity {
             uid,
-            gid: process.gid.checked_sub(gid_base)?,
+            gid,
             groups,
             caps: caps::of(&detail.run, world.about.flavour, uid),
         };
