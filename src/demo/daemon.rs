@@ -314,5 +314,6 @@ fn nothing_there() -> Masked {
         names: Vec::new(),
         more: false,
         exists: false,
+        top: None,
     }
 }

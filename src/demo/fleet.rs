@@ -145,6 +145,7 @@ impl World {
                 names: names.iter().map(|name| name.as_bytes().to_vec()).collect(),
                 more: false,
                 exists: true,
+                top: None,
             };
             self.masked.insert((id.clone(), destination), masked);
         }
