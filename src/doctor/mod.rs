@@ -1,8 +1,12 @@
 //! Says why a container is refused something, and what mends it: rules over evidence. Pure: who gathers the evidence is
 //! [`crate::ops::doctor`].
 
+mod complaints;
 pub mod evidence;
 pub mod finding;
+pub mod images;
+mod signatures;
+mod words;
 
 pub use evidence::{Attached, Case, Who};
 pub use finding::{Cause, Confidence, Finding, Fix};
