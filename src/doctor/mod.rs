@@ -19,6 +19,8 @@ pub mod images;
 mod lines;
 mod may;
 mod read_only;
+#[cfg(test)]
+mod sample;
 mod signatures;
 mod space;
 mod start;
