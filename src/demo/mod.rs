@@ -10,6 +10,7 @@ mod changes;
 mod contents;
 mod daemon;
 mod fleet;
+mod insides;
 mod lines;
 mod search;
 #[cfg(test)]
