@@ -64,13 +64,10 @@ pub(super) fn distinct(runs: impl Iterator<Item = Runs>) -> Vec<Runs> {
 
 /// The container that a process belongs to: the last id in its cgroups' paths that is asked for.
 fn container_of(cgroup: &str, known: &HashMap<&str, i64>) -> Option<String> {
-    let words = cgroup
+    let mut words = cgroup
         .split(|c: char| !c.is_ascii_hexdigit())
         .filter(|word| word.len() == ID);
-    words
-        .filter(|word| known.contains_key(word))
-        .next_back()
-        .map(str::to_owned)
+    words.rfind(|word| known.contains_key(word)).map(str::to_owned)
 }
 
 fn process(dir: &Path, pid: i64) -> Option<Runs> {
