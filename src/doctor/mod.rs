@@ -30,7 +30,7 @@ mod wishes;
 mod words;
 
 pub use evidence::{Attached, Case, Who};
-pub use finding::{Cause, Confidence, Finding, Fix};
+pub use finding::{Cause, Confidence, Counted, Finding, Fix};
 
 use exam::Exam;
 
@@ -72,6 +72,8 @@ fn on_mounts(exam: &Exam<'_>, others: &[Finding]) -> Vec<Finding> {
     });
     let suspected: Vec<access::Suspected> = suspected.collect();
     let explained = !others.is_empty() || suspected.iter().any(|(_, only_failing)| !only_failing);
-    let kept = suspected.into_iter().filter(|(_, only_failing)| !(explained && *only_failing));
+    let kept = suspected
+        .into_iter()
+        .filter(|(_, only_failing)| !(explained && *only_failing));
     kept.map(|(finding, _)| finding).collect()
 }

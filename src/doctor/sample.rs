@@ -205,7 +205,10 @@ impl On {
         let [read, write, enter, write_as_root] = self.errno.unwrap_or([all[0], all[1], all[2], 0]);
         let mut owners: Vec<Owner> = Vec::new();
         for facts in self.deep.iter().map(|(_, facts)| facts).chain([&self.facts]) {
-            match owners.iter_mut().find(|one| (one.uid, one.gid) == (facts.uid, facts.gid)) {
+            match owners
+                .iter_mut()
+                .find(|one| (one.uid, one.gid) == (facts.uid, facts.gid))
+            {
                 Some(one) => one.entries += 1,
                 None => owners.push(Owner {
                     uid: facts.uid,
@@ -247,7 +250,11 @@ impl On {
     fn attached(self, who: &[Runs], container: &ContainerRow, state: &ContainerState) -> Attached {
         let tried = match &self.untried {
             Some(why) => Err(why.clone()),
-            None => Ok(who.iter().enumerate().map(|(at, runs)| self.probed(at, &runs.identity)).collect()),
+            None => Ok(who
+                .iter()
+                .enumerate()
+                .map(|(at, runs)| self.probed(at, &runs.identity))
+                .collect()),
         };
         Attached {
             attachment: Attachment {
