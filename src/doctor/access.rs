@@ -19,9 +19,6 @@ pub(super) type Suspected = (Finding, bool);
 
 /// What is refused on one mount.
 pub(super) fn on(exam: &Exam<'_>, attached: &Attached) -> Vec<Suspected> {
-    if exam.never_ran() {
-        return Vec::new();
-    }
     let tried = match &attached.tried {
         Ok(tried) => tried,
         Err(Untried::MountFailed(_)) => return Vec::new(),
@@ -134,7 +131,7 @@ fn weight(exam: &Exam<'_>, attached: &Attached, probed: &Probed, tops: &Tops<'_>
             (true, _) if exam.fails_otherwise() && !pathless => Some((Confidence::Medium, false)),
             (true, _) | (_, true) => Some((Confidence::High, false)),
             (false, false) if reads => Some((Confidence::High, false)),
-            (false, false) => (!in_use(attached, probed, tops.facts)).then_some((Confidence::Medium, false)),
+            (false, false) => (!in_use(exam, attached, probed, tops.facts)).then_some((Confidence::Medium, false)),
         };
     }
     let made_by_engine = attached.empty == Some(true) && (tops.facts.uid, tops.facts.gid) == (0, 0);
@@ -154,12 +151,13 @@ fn weight(exam: &Exam<'_>, attached: &Attached, probed: &Probed, tops: &Tops<'_>
 }
 
 /// Whether a volume is written to all the same: by somebody else, or by this one somewhere beneath.
-fn in_use(attached: &Attached, probed: &Probed, facts: &Facts) -> bool {
+fn in_use(exam: &Exam<'_>, attached: &Attached, probed: &Probed, facts: &Facts) -> bool {
     let by_others = attached
         .others
         .iter()
         .any(|(_, who)| may::may(who, facts, WRITE | ENTER));
-    by_others || probed.sampled > probed.denied
+    let own = |uid: u32| exam.who.iter().any(|runs| runs.identity.uid == uid);
+    by_others || probed.sampled > probed.denied && probed.owners.iter().any(|one| own(one.uid))
 }
 
 /// A finding with its evidence on who, what and how; what the log says follows.

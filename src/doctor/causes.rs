@@ -113,7 +113,8 @@ fn allowed(refusal: &Refusal<'_>) -> bool {
 
 fn read_only(refusal: &Refusal<'_>) -> Option<Verdict> {
     let super_block = refusal.tried.super_read_only && refusal.errnos[1] != 0 && refusal.errnos[0] == 0;
-    if !refusal.has_errno(EROFS) && !(super_block && allowed(refusal)) {
+    let locked = refusal.has_errno(EROFS) || super_block && allowed(refusal);
+    if !locked {
         return None;
     }
     let fix = Fix::Advice {

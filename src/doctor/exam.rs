@@ -59,6 +59,8 @@ impl<'a> Exam<'a> {
         let failed = run.exit_code.is_some_and(|code| code != 0 && !STOPPED.contains(&code));
         match &self.case.state {
             ContainerState::Restarting => true,
+            // Docker leaves one whose program could not be executed as it was made.
+            ContainerState::Created => !run.error.is_empty(),
             ContainerState::Exited | ContainerState::Dead => failed || !run.error.is_empty(),
             ContainerState::Running => {
                 run.restarts > 0 && run.started.is_some_and(|started| self.case.at - started < SETTLED)

@@ -38,6 +38,9 @@ use exam::Exam;
 pub fn examine(case: &Case) -> Vec<Finding> {
     let exam = Exam::new(case);
     let mut findings = start::mounts(&exam);
+    if exam.never_ran() && findings.is_empty() {
+        return start::program(&exam).into_iter().collect();
+    }
     if exam.never_ran() || (!findings.is_empty() && !case.state.is_live()) {
         // Its log is of another run, or there is none.
         return findings;

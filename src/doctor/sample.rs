@@ -10,7 +10,7 @@ use super::evidence::{Attached, Case, FileSystemFacts, Runs, Untried, Who};
 use super::may::{self, ENTER, READ, WRITE};
 use crate::engine::About;
 use crate::engine::daemon::{ContainerRow, Flavour, Layer, PathIn, RunFacts};
-use crate::model::{Attachment, BytePath, ContainerState, Mount, MountId, MountKind};
+use crate::model::{Attachment, ContainerState, Mount, MountId, MountKind};
 
 /// A user without rights.
 pub(super) fn user(uid: u32, gid: u32) -> Identity {
@@ -392,9 +392,4 @@ impl A {
         case.who = Who::Known(self.who);
         case
     }
-}
-
-/// The path of a fix, as text.
-pub(super) fn shown(path: &BytePath) -> String {
-    String::from_utf8_lossy(path.as_bytes()).into_owned()
 }

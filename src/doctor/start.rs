@@ -197,9 +197,10 @@ pub(super) fn program(exam: &Exam<'_>) -> Option<Finding> {
     let shown = text::printable(path);
     let held = exam.holder(path);
     if one.means == Means::Workdir {
-        // One on a mount is told by what was tried there.
-        if held.is_some_and(|(mount, _)| !access::on(exam, mount).is_empty()) {
-            return None;
+        // One on a mount is told by what was tried there; of one that never ran nobody else tells that.
+        let mut refused = held.map(|(mount, _)| access::on(exam, mount)).unwrap_or_default();
+        if !refused.is_empty() {
+            return exam.never_ran().then(|| refused.swap_remove(0).0);
         }
         let fix = Fix::Host {
             command: format!("RUN chmod a+rx {}", lines::shell(&shown)),

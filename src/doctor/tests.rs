@@ -439,6 +439,13 @@ fn a_working_directory_that_may_not_be_entered() {
         (finding.cause, command(&finding).as_str()),
         (Cause::Ownership, "vole chown w 1000:1000")
     );
+    let made = app()
+        .run(|run| run.error = error.to_owned())
+        .in_state(ContainerState::Created);
+    assert_eq!(one(made).cause, Cause::Traverse);
+    let on = volume("w", "/srv/w", dir(0, 0, 0o700));
+    let made = app().mounts(on).run(|run| run.error = error.to_owned());
+    assert_eq!(one(made.in_state(ContainerState::Created)).cause, Cause::Ownership);
 }
 
 #[test]
