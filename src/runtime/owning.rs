@@ -1,0 +1,210 @@
+//! Counts and carries out changes of owner and mode, lists their journals and takes them back, for the loop. Knows the
+//! operation's messages, not its work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use vole_agent::proto::own::Census;
+
+use super::mail::Mail;
+use crate::core::figures;
+use crate::core::jobs::{JobEnd, Progress};
+use crate::core::msg::EngineMsg;
+use crate::engine::contexts::Environment;
+use crate::engine::{Engine, EngineError};
+use crate::journal::{JournalId, Listed, Store};
+use crate::model::JobId;
+use crate::ops::chown::{self, Plan, Report, Request, UndoReport};
+
+/// News reaches the screen at most once in this time.
+const PACE: Duration = Duration::from_millis(100);
+/// News that may wait.
+const QUEUE: usize = 64;
+
+/// Counts what a change would do. What is cancelled is not answered: nobody waits for it.
+pub(super) async fn plan(
+    engine: Engine,
+    ask: u64,
+    request: Request,
+    at: OffsetDateTime,
+    mail: Mail,
+    cancel: CancellationToken,
+) {
+    let (to, counts) = watch::channel(Census::default());
+    let planning = chown::plan(&engine, request, at, to, cancel.clone());
+    let (result, ()) = tokio::join!(planning, counting(ask, counts, &mail));
+    if cancel.is_cancelled() {
+        return;
+    }
+    let result = result.map(Arc::new);
+    mail.engine(EngineMsg::OwnPlanned { ask, result }).await;
+}
+
+async fn counting(ask: u64, mut counts: watch::Receiver<Census>, mail: &Mail) {
+    while counts.changed().await.is_ok() {
+        let census = Box::new(counts.borrow_and_update().clone());
+        if !mail.engine(EngineMsg::OwnCounting { ask, census }).await {
+            return;
+        }
+        tokio::time::sleep(PACE).await;
+    }
+}
+
+/// The journals of an engine. Without a place for them nothing may be changed.
+fn store(engine: &Engine) -> Result<Store, EngineError> {
+    Store::of(&Environment::of_process(), &engine.id)
+}
+
+/// Carries a plan out.
+pub(super) async fn run(engine: Engine, job: JobId, plan: Arc<Plan>, mail: Mail, cancel: CancellationToken) {
+    let (to, news) = mpsc::channel(QUEUE);
+    let owning = async {
+        let store = store(&engine)?;
+        chown::run(&engine, plan, &store, to, cancel.clone()).await
+    };
+    let (result, ()) = tokio::join!(owning, tell(job, "changing", news, &mail));
+    let end = ended(&result, cancel.is_cancelled());
+    let result = result.map(Arc::new);
+    mail.engine(EngineMsg::Owned { job, result }).await;
+    mail.ended(job, end).await;
+}
+
+/// Takes a change back.
+pub(super) async fn undo(engine: Engine, job: JobId, id: JournalId, mail: Mail, cancel: CancellationToken) {
+    let (to, news) = mpsc::channel(QUEUE);
+    let undoing = async {
+        let store = store(&engine)?;
+        chown::undo(&engine, &store, &id, to, cancel.clone()).await
+    };
+    let (result, ()) = tokio::join!(undoing, tell(job, "putting back", news, &mail));
+    let end = undone(&result, cancel.is_cancelled());
+    let result = result.map(Arc::new);
+    mail.engine(EngineMsg::Undone { job, id, result }).await;
+    mail.ended(job, end).await;
+}
+
+/// Tells how far a job is, at most ten times a second.
+async fn tell(job: JobId, phase: &str, mut news: mpsc::Receiver<chown::Progress>, mail: &Mail) {
+    while let Some(mut latest) = news.recv().await {
+        while let Ok(newer) = news.try_recv() {
+            latest = newer;
+        }
+        let progress = Progress {
+            phase: phase.to_owned(),
+            items: latest.done,
+            items_total: latest.total,
+            ..Progress::default()
+        };
+        // A loop that has ended cancels the job; nothing is to be done about it here.
+        let _listened = mail.progress(job, progress).await;
+        // What comes meanwhile waits in the channel, or holds its sender up for a moment at most.
+        tokio::time::sleep(PACE / 4).await;
+    }
+}
+
+fn ended(result: &Result<Report, EngineError>, cancelled: bool) -> JobEnd {
+    let report = match result {
+        Ok(report) => report,
+        Err(EngineError::Cancelled) if cancelled => return JobEnd::Cancelled,
+        Err(error) => return JobEnd::Failed(error.to_string()),
+    };
+    let changed = format!("{} changed", figures::count(report.changed));
+    let journal = report.journal.as_ref();
+    let journal = journal.map_or_else(String::new, |id| format!("; journal {id}"));
+    close(
+        changed,
+        report.changed,
+        report.skipped,
+        report.stopped.as_deref(),
+        &journal,
+    )
+}
+
+fn undone(result: &Result<UndoReport, EngineError>, cancelled: bool) -> JobEnd {
+    let report = match result {
+        Ok(report) => report,
+        Err(EngineError::Cancelled) if cancelled => return JobEnd::Cancelled,
+        Err(error) => return JobEnd::Failed(error.to_string()),
+    };
+    let restored = format!("{} put back", figures::count(report.restored));
+    close(restored, report.restored, report.skipped, report.stopped.as_deref(), "")
+}
+
+/// What was left alone or not reached is part of the end: only what is whole is called done.
+fn close(words: String, done: u64, skipped: u64, stopped: Option<&str>, tail: &str) -> JobEnd {
+    let left = match skipped {
+        0 => String::new(),
+        count => format!(", {} left alone", figures::count(count)),
+    };
+    match stopped {
+        None if skipped == 0 => JobEnd::Done(format!("{words}{tail}")),
+        None => JobEnd::Partial(format!("{words}{left}{tail}")),
+        Some(why) if done == 0 => JobEnd::Failed(format!("{words}{left}{tail}: {why}")),
+        Some(why) => JobEnd::Partial(format!("stopped after {words}{left}{tail}: {why}")),
+    }
+}
+
+/// Lists what can be taken back.
+pub(super) async fn journals(engine: Engine, mail: Mail) {
+    let listed = tokio::task::spawn_blocking(move || list(&engine)).await;
+    let listed = listed.unwrap_or_else(|error| Err(error.to_string()));
+    mail.engine(EngineMsg::Journals(listed)).await;
+}
+
+fn list(engine: &Engine) -> Result<(Vec<Listed>, Vec<String>), String> {
+    let store = store(engine).map_err(|error| error.to_string())?;
+    store
+        .list()
+        .map_err(|error| format!("the directory of journals cannot be read: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_left_something_alone_or_stopped_is_never_called_done() {
+        let all = Report {
+            changed: 3,
+            journal: Some(JournalId::new("j1")),
+            ..Report::default()
+        };
+        assert_eq!(
+            ended(&Ok(all.clone()), false),
+            JobEnd::Done("3 changed; journal j1".to_owned())
+        );
+        let skipped = ended(
+            &Ok(Report {
+                skipped: 1,
+                ..all.clone()
+            }),
+            false,
+        );
+        assert_eq!(
+            skipped,
+            JobEnd::Partial("3 changed, 1 left alone; journal j1".to_owned())
+        );
+        let stopped = Some("no room for the journal".to_owned());
+        let cut = ended(
+            &Ok(Report {
+                stopped: stopped.clone(),
+                ..all
+            }),
+            false,
+        );
+        assert!(
+            matches!(&cut, JobEnd::Partial(why) if why.contains("no room")),
+            "{cut:?}"
+        );
+        let none = UndoReport {
+            stopped,
+            ..UndoReport::default()
+        };
+        assert!(matches!(undone(&Ok(none), false), JobEnd::Failed(_)));
+        assert_eq!(undone(&Err(EngineError::Cancelled), true), JobEnd::Cancelled);
+        assert!(matches!(ended(&Err(EngineError::ReadOnly), false), JobEnd::Failed(_)));
+    }
+}
