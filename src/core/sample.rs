@@ -61,6 +61,7 @@ pub(crate) fn inventory(mounts: Vec<Mount>) -> Arc<Inventory> {
         root_dir: String::new(),
         same_host: false,
         rootless: false,
+        security: Vec::new(),
     });
     Arc::new(Inventory {
         about,

@@ -260,6 +260,34 @@ pub async fn read_body(what: &str, mut body: Incoming, limit: usize, stall: Dura
     Ok(bytes.freeze())
 }
 
+/// Hands a body's pieces on as they come, until `feed` wants no more; the connection is closed then, whatever is left.
+/// Waits at most `stall` for each piece and `whole` for all; whether that was enough.
+///
+/// # Errors
+///
+/// [`EngineError::Timeout`] for a pause, or [`EngineError::Garbage`] when the body ends early or `feed` refuses it.
+pub async fn read_while(
+    what: &str,
+    mut body: Incoming,
+    stall: Duration,
+    whole: Duration,
+    mut feed: impl FnMut(&[u8]) -> Result<bool, String>,
+) -> Result<bool, EngineError> {
+    let reading = async {
+        while let Some(frame) = within(what, stall, body.frame()).await? {
+            let frame = frame.map_err(|error| garbage(what, &error_chain(&error)))?;
+            let Some(data) = frame.data_ref() else { continue };
+            if !feed(data).map_err(|error| garbage(what, &error))? {
+                break;
+            }
+        }
+        Ok(())
+    };
+    tokio::time::timeout(whole, reading)
+        .await
+        .map_or(Ok(false), |read| read.map(|()| true))
+}
+
 /// Lets a successful answer through; reads the engine's message from any other.
 async fn accept(what: &str, response: Response<Incoming>) -> Result<Response<Incoming>, EngineError> {
     let status = response.status();

@@ -13,7 +13,8 @@ use vole_agent::proto::{Fault, FromAgent, Hello, Place, Reply, Request, ToAgent}
 
 use super::*;
 use crate::engine::daemon::{
-    About, ContainerDetail, ContainerList, DiskUsage, EngineEvent, Masked, VolumeList, VolumeRow,
+    About, ContainerDetail, ContainerList, DiskUsage, EngineEvent, Layer, Masked, PathIn, Process, VolumeList,
+    VolumeRow,
 };
 use crate::engine::session::Opened;
 use crate::model::{Scan, VolumeName};
@@ -73,7 +74,8 @@ async fn agent(mut stream: DuplexStream) {
                 request: Request::Follow { .. },
                 ..
             }
-            | ToAgent::Credit { .. } => continue,
+            | ToAgent::Credit { .. }
+            | ToAgent::Confirm { .. } => continue,
             ToAgent::Request { id, .. } => (
                 id,
                 Reply::Failed(Fault {
@@ -96,6 +98,26 @@ fn never<T: Send + 'static>() -> BoxFuture<'static, T> {
 }
 
 impl Daemon for Fake {
+    fn log_tail<'a>(
+        &'a self,
+        _: &'a str,
+        _: Option<time::OffsetDateTime>,
+        _: u32,
+    ) -> BoxFuture<'a, Result<Vec<Vec<u8>>, EngineError>> {
+        never()
+    }
+    fn processes<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<Process>, EngineError>> {
+        never()
+    }
+    fn path_in<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Option<PathIn>, EngineError>> {
+        never()
+    }
+    fn file_in<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, EngineError>> {
+        never()
+    }
+    fn layer<'a>(&'a self, _: &'a str, _: usize) -> BoxFuture<'a, Result<Layer, EngineError>> {
+        never()
+    }
     fn endpoint(&self) -> String {
         String::new()
     }

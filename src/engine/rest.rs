@@ -8,17 +8,18 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
 use super::client::{Client, LISTS, SHORT, encode};
 use super::daemon::{
-    About, Changes, ContainerDetail, ContainerList, Daemon, DiskUsage, EngineEvent, Masked, NewVolume, VolumeList,
-    VolumeRow,
+    About, Changes, ContainerDetail, ContainerList, Daemon, DiskUsage, EngineEvent, Layer, Masked, NewVolume, PathIn,
+    Process, Switch, VolumeList, VolumeRow,
 };
 use super::error::EngineError;
 use super::helpers_seen::HelpersSeen;
 use super::session::{OpenSpec, Opened};
-use super::{changes, events, helper, host, identity, labels, wire};
+use super::{changes, events, helper, host, identity, labels, logs, looks, wire};
 use crate::model::VolumeName;
 
 /// How long `/system/df` may go unanswered: it walks every volume.
@@ -188,42 +189,6 @@ fn is_measuring_already(error: &EngineError) -> bool {
 }
 
 impl Daemon for RestDaemon {
-    fn log_tail<'a>(
-        &'a self,
-        _id: &'a str,
-        _since: Option<time::OffsetDateTime>,
-        _lines: u32,
-    ) -> BoxFuture<'a, Result<Vec<Vec<u8>>, EngineError>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
-    }
-
-    fn processes<'a>(
-        &'a self,
-        _id: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<crate::engine::daemon::Process>, EngineError>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
-    }
-
-    fn path_in<'a>(
-        &'a self,
-        _id: &'a str,
-        _path: &'a str,
-    ) -> BoxFuture<'a, Result<Option<crate::engine::daemon::PathIn>, EngineError>> {
-        Box::pin(std::future::ready(Ok(None)))
-    }
-
-    fn file_in<'a>(&'a self, _id: &'a str, _path: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, EngineError>> {
-        Box::pin(std::future::ready(Ok(None)))
-    }
-
-    fn layer<'a>(
-        &'a self,
-        _id: &'a str,
-        _limit: usize,
-    ) -> BoxFuture<'a, Result<crate::engine::daemon::Layer, EngineError>> {
-        Box::pin(std::future::ready(Ok(crate::engine::daemon::Layer::default())))
-    }
-
     fn endpoint(&self) -> String {
         self.client.endpoint().to_string()
     }
@@ -276,6 +241,37 @@ impl Daemon for RestDaemon {
         Some(self)
     }
 
+    fn log_tail<'a>(
+        &'a self,
+        id: &'a str,
+        since: Option<OffsetDateTime>,
+        lines: u32,
+    ) -> BoxFuture<'a, Result<Vec<Vec<u8>>, EngineError>> {
+        Box::pin(async move {
+            let flavour = self.known_about().await?.flavour;
+            logs::tail(&self.client, flavour, id, since, lines).await
+        })
+    }
+
+    fn processes<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Vec<Process>, EngineError>> {
+        Box::pin(async move {
+            let flavour = self.known_about().await?.flavour;
+            looks::processes(&self.client, flavour, id).await
+        })
+    }
+
+    fn path_in<'a>(&'a self, id: &'a str, path: &'a str) -> BoxFuture<'a, Result<Option<PathIn>, EngineError>> {
+        Box::pin(looks::path_in(&self.client, id, path))
+    }
+
+    fn file_in<'a>(&'a self, id: &'a str, path: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, EngineError>> {
+        Box::pin(looks::file_in(&self.client, id, path))
+    }
+
+    fn layer<'a>(&'a self, id: &'a str, limit: usize) -> BoxFuture<'a, Result<Layer, EngineError>> {
+        Box::pin(looks::layer(&self.client, id, limit))
+    }
+
     fn masked<'a>(
         &'a self,
         container_id: &'a str,
@@ -287,14 +283,6 @@ impl Daemon for RestDaemon {
 }
 
 impl Changes for RestDaemon {
-    fn switch_container<'a>(
-        &'a self,
-        _id: &'a str,
-        _switch: crate::engine::daemon::Switch,
-    ) -> BoxFuture<'a, Result<(), EngineError>> {
-        Box::pin(std::future::ready(Err(EngineError::ReadOnly)))
-    }
-
     fn remove_volume<'a>(&'a self, name: &'a VolumeName) -> BoxFuture<'a, Result<(), EngineError>> {
         Box::pin(changes::remove_volume(&self.client, name))
     }
@@ -305,5 +293,9 @@ impl Changes for RestDaemon {
 
     fn remove_container<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), EngineError>> {
         Box::pin(changes::remove_container(&self.client, id))
+    }
+
+    fn switch_container<'a>(&'a self, id: &'a str, switch: Switch) -> BoxFuture<'a, Result<(), EngineError>> {
+        Box::pin(looks::switch(&self.client, id, switch))
     }
 }

@@ -8,7 +8,9 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 
 use super::*;
-use crate::engine::daemon::{About, ContainerDetail, ContainerList, DiskUsage, Masked, VolumeList, VolumeRow};
+use crate::engine::daemon::{
+    About, ContainerDetail, ContainerList, DiskUsage, Layer, Masked, PathIn, Process, VolumeList, VolumeRow,
+};
 use crate::engine::session::{OpenSpec, Opened};
 use crate::model::VolumeName;
 
@@ -24,6 +26,26 @@ fn never<'a, T: Send + 'a>() -> BoxFuture<'a, Result<T, EngineError>> {
 }
 
 impl Daemon for Scripted {
+    fn log_tail<'a>(
+        &'a self,
+        _: &'a str,
+        _: Option<time::OffsetDateTime>,
+        _: u32,
+    ) -> BoxFuture<'a, Result<Vec<Vec<u8>>, EngineError>> {
+        never()
+    }
+    fn processes<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<Process>, EngineError>> {
+        never()
+    }
+    fn path_in<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Option<PathIn>, EngineError>> {
+        never()
+    }
+    fn file_in<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, EngineError>> {
+        never()
+    }
+    fn layer<'a>(&'a self, _: &'a str, _: usize) -> BoxFuture<'a, Result<Layer, EngineError>> {
+        never()
+    }
     fn endpoint(&self) -> String {
         "test://".to_owned()
     }

@@ -11,7 +11,7 @@ use crate::engine::daemon::About;
 use crate::engine::error::EngineError;
 use crate::engine::host::{HostKind, classify_host_path};
 use crate::engine::local;
-use crate::engine::session::{Opened, Target};
+use crate::engine::session::{OpenSpec, Opened, Purpose, Target};
 use crate::model::Source;
 
 /// A backend that serves paths of this host.
@@ -19,12 +19,24 @@ pub(super) fn serving<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Arc
     Arc::new(Roots::open(paths))
 }
 
-/// Opens what can be read without a helper. `why` says why there is none.
+/// Opens what can be read without a helper. `why` says why there is none. Who tries as somebody else and who changes
+/// owners is never served within this process: it can become nobody else, and its paths are guesses.
 ///
 /// # Errors
 ///
 /// [`EngineError::NoHelper`] when nothing of it can be read.
-pub(super) async fn open(about: &About, targets: &[Target], why: &str) -> Result<Opened, EngineError> {
+pub(super) async fn open(about: &About, spec: &OpenSpec, why: &str) -> Result<Opened, EngineError> {
+    let needed = match spec.purpose {
+        Purpose::Browse | Purpose::Measure => None,
+        Purpose::Probe { .. } => Some("trying an access as somebody else"),
+        Purpose::Own => Some("changing owners"),
+    };
+    if let Some(needed) = needed {
+        return Err(EngineError::NoHelper {
+            reason: format!("{needed} needs a helper container: {why}"),
+        });
+    }
+    let targets = &spec.targets;
     let found: Vec<Result<String, String>> = targets.iter().map(|target| readable(about, target)).collect();
     let refusal = |reason: &str| format!("browsing needs a helper container: {why}; and without one, {reason}");
     if let Some(Err(reason)) = found.first()

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use http_body_util::BodyExt as _;
 use hyper::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 use super::container;
 use super::tar_names::TarNames;
 use super::trouble::{no_helper, retried};
-use crate::engine::client::{LISTS, Payload, SHORT, encode};
+use crate::engine::client::{LISTS, Payload, SHORT, encode, read_while};
 use crate::engine::daemon::{Daemon as _, Flavour, Masked};
 use crate::engine::error::EngineError;
 use crate::engine::rest::RestDaemon;
@@ -84,29 +83,12 @@ pub async fn masked(
         Err(EngineError::Status { status: 404, .. }) => return Ok(Masked::default()),
         Err(error) => return Err(error),
     };
-    let mut body = answer.into_body();
     let mut names = TarNames::new(limit);
-    let reading = async {
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| EngineError::Garbage {
-                what: what.to_owned(),
-                cause: error.to_string(),
-            })?;
-            let Some(data) = frame.data_ref() else { continue };
-            let going_on = names.feed(data);
-            if !going_on.map_err(|cause| EngineError::Garbage {
-                what: what.to_owned(),
-                cause,
-            })? {
-                break;
-            }
-        }
-        Ok::<_, EngineError>(())
-    };
     // A directory too large to be read through in time is shown as far as it was read.
-    let in_time = match tokio::time::timeout(PATIENCE, reading).await {
-        Ok(read) => read.map(|()| true)?,
-        Err(_) => false,
+    let reading = read_while(what, answer.into_body(), PATIENCE, PATIENCE, |data| names.feed(data));
+    let in_time = match reading.await {
+        Err(EngineError::Timeout { .. }) => false,
+        read => read?,
     };
     let (names, more) = names.finish();
     Ok(Masked {

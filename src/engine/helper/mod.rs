@@ -54,11 +54,13 @@ pub async fn open(daemon: &RestDaemon, spec: OpenSpec) -> Result<Opened, EngineE
             }
         },
     };
-    fallback::open(&about, &spec.targets, &why).await
+    fallback::open(&about, &spec, &why).await
 }
 
 async fn in_container(daemon: &RestDaemon, about: &About, spec: &OpenSpec) -> Result<Opened, EngineError> {
-    let mounts = (spec.through_store && about.same_host).then(Mounts::read).flatten();
+    let mounts = (spec.through_store && about.same_host && !spec.purpose.writes())
+        .then(Mounts::read)
+        .flatten();
     let mut store = mounts.and_then(|mounts| Store::of(&spec.targets, &mounts));
     while let Some(held) = &mut store {
         match with_mounts(daemon, about, spec, Some(held)).await {

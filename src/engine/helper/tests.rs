@@ -85,3 +85,27 @@ async fn a_lasting_fault_is_found_once_and_remembered() {
         );
     }
 }
+
+#[tokio::test]
+async fn who_writes_or_tries_as_others_is_never_served_without_a_helper() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_engine, daemon) = engine(403, "no");
+    for (purpose, words) in [
+        (Purpose::Own, "changing owners needs a helper"),
+        (
+            Purpose::Probe { host_users: false },
+            "trying an access as somebody else needs",
+        ),
+    ] {
+        let spec = OpenSpec {
+            targets: vec![Target::Path(dir.path().display().to_string())],
+            purpose,
+            through_store: true,
+        };
+        let refused = open(&daemon, spec).await.unwrap_err();
+        assert!(
+            matches!(&refused, EngineError::NoHelper { reason } if reason.starts_with(words)),
+            "{refused}"
+        );
+    }
+}

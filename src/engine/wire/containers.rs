@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Flag, LabelMap, Number, Text, TextMap, document, name, nullable, rows};
+use super::{Flag, LabelMap, Number, Text, TextMap, document, name, nullable, rows, run};
 use crate::engine::daemon::{ContainerDetail, ContainerList, ContainerRow, MountPoint, RequestedMount};
 use crate::engine::error::EngineError;
 
@@ -154,6 +154,7 @@ pub fn containers(body: &[u8]) -> Result<ContainerList, EngineError> {
 /// [`EngineError::Garbage`] when it cannot be read.
 pub fn container(body: &[u8]) -> Result<ContainerDetail, EngineError> {
     let inspected: Inspected = document("a container's details", body)?;
+    let whole: serde_json::Value = document("a container's details", body)?;
     let host_config = inspected.host_config;
     Ok(ContainerDetail {
         id: inspected.id.0,
@@ -166,7 +167,7 @@ pub fn container(body: &[u8]) -> Result<ContainerDetail, EngineError> {
             .map(RequestedMount::from)
             .collect(),
         pid: inspected.state.and_then(|state| state.pid.0).unwrap_or(0),
-        run: crate::engine::daemon::RunFacts::default(),
+        run: run::run_facts(&whole),
     })
 }
 

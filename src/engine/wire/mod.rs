@@ -4,12 +4,15 @@
 mod containers;
 mod disk_usage;
 mod events;
+mod looks;
+mod run;
 mod system;
 mod volumes;
 
 pub use containers::{container, containers};
 pub use disk_usage::disk_usage;
 pub use events::{Noticed, event};
+pub use looks::{layer, processes};
 pub use system::{about, container_count};
 pub use volumes::{volume, volumes};
 

@@ -1,6 +1,7 @@
 //! Reads `/version` and `/info` together.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Flag, Number, Text, document};
 use crate::engine::daemon::{About, Flavour};
@@ -40,7 +41,7 @@ struct Info {
     operating_system: Text,
     architecture: Text,
     kernel_version: Text,
-    security_options: Option<Vec<Text>>,
+    security_options: Option<Vec<Value>>,
     rootless: Flag,
 }
 
@@ -69,11 +70,13 @@ pub fn about(version: &[u8], info: Option<&[u8]>) -> Result<(About, Option<Strin
         .flatten()
         .any(|component| component.name.0.starts_with("Podman"));
     let flavour = if is_podman { Flavour::Podman } else { Flavour::Docker };
-    let rootless_option = info
+    let security: Vec<String> = info
         .security_options
         .iter()
         .flatten()
-        .any(|option| option.0.starts_with("name=rootless"));
+        .filter_map(security_option)
+        .collect();
+    let rootless_option = security.iter().any(|option| option.starts_with("name=rootless"));
     let about = About {
         name: info.name.0,
         flavour,
@@ -85,10 +88,22 @@ pub fn about(version: &[u8], info: Option<&[u8]>) -> Result<(About, Option<Strin
         root_dir: info.docker_root_dir.0,
         same_host: false,
         rootless: rootless_option || info.rootless.0 == Some(true),
-        security: Vec::new(),
+        security,
     };
     let id = Some(info.id.0).filter(|id| flavour == Flavour::Docker && !id.is_empty());
     Ok((about, id))
+}
+
+/// A security option as `name=x,…`; some engines write it as an object.
+fn security_option(option: &Value) -> Option<String> {
+    match option {
+        Value::String(text) => Some(text.clone()),
+        Value::Object(fields) => {
+            let name = fields.get("Name").or_else(|| fields.get("name"))?.as_str()?;
+            Some(format!("name={name}"))
+        }
+        _ => None,
+    }
 }
 
 #[derive(Deserialize)]
@@ -139,6 +154,7 @@ mod tests {
             (Flavour::Docker, "20.10.24+dfsg1", "1.41")
         );
         assert_eq!(docker.arch, "x86_64");
+        assert_eq!(docker.security, ["name=seccomp,profile=default"]);
         assert!(!docker.rootless && id.is_some() && !docker.root_dir.is_empty());
 
         let (podman, id) = about(
@@ -161,6 +177,9 @@ mod tests {
         )
         .unwrap();
         assert_eq!((hidden.arch.as_str(), hidden.name.as_str(), id), ("aarch64", "", None));
+        let odd = br#"{"SecurityOptions":["name=userns",{"Name":"selinux"},7]}"#;
+        let (odd, _) = about(br#"{"Version":"27.0"}"#, Some(odd)).unwrap();
+        assert_eq!(odd.security, ["name=userns", "name=selinux"]);
         assert!(about(b"{}", None).is_err());
         assert!(about(b"<html>", None).is_err());
     }
