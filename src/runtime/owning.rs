@@ -13,9 +13,8 @@ use super::mail::Mail;
 use crate::core::figures;
 use crate::core::jobs::{JobEnd, Progress};
 use crate::core::msg::EngineMsg;
-use crate::engine::contexts::Environment;
 use crate::engine::{Engine, EngineError};
-use crate::journal::{JournalId, Listed, Store};
+use crate::journal::{JournalId, Store};
 use crate::model::JobId;
 use crate::ops::chown::{self, Plan, Report, Request, UndoReport};
 
@@ -53,16 +52,18 @@ async fn counting(ask: u64, mut counts: watch::Receiver<Census>, mail: &Mail) {
     }
 }
 
-/// The journals of an engine. Without a place for them nothing may be changed.
-fn store(engine: &Engine) -> Result<Store, EngineError> {
-    Store::of(&Environment::of_process(), &engine.id)
-}
-
-/// Carries a plan out.
-pub(super) async fn run(engine: Engine, job: JobId, plan: Arc<Plan>, mail: Mail, cancel: CancellationToken) {
+/// Carries a plan out. Without a place for journals nothing is changed.
+pub(super) async fn run(
+    engine: Engine,
+    job: JobId,
+    plan: Arc<Plan>,
+    journals: Result<Store, EngineError>,
+    mail: Mail,
+    cancel: CancellationToken,
+) {
     let (to, news) = mpsc::channel(QUEUE);
     let owning = async {
-        let store = store(&engine)?;
+        let store = journals?;
         chown::run(&engine, plan, &store, to, cancel.clone()).await
     };
     let (result, ()) = tokio::join!(owning, tell(job, "changing", news, &mail));
@@ -73,10 +74,17 @@ pub(super) async fn run(engine: Engine, job: JobId, plan: Arc<Plan>, mail: Mail,
 }
 
 /// Takes a change back.
-pub(super) async fn undo(engine: Engine, job: JobId, id: JournalId, mail: Mail, cancel: CancellationToken) {
+pub(super) async fn undo(
+    engine: Engine,
+    job: JobId,
+    id: JournalId,
+    journals: Result<Store, EngineError>,
+    mail: Mail,
+    cancel: CancellationToken,
+) {
     let (to, news) = mpsc::channel(QUEUE);
     let undoing = async {
-        let store = store(&engine)?;
+        let store = journals?;
         chown::undo(&engine, &store, &id, to, cancel.clone()).await
     };
     let (result, ()) = tokio::join!(undoing, tell(job, "putting back", news, &mail));
@@ -148,17 +156,19 @@ fn close(words: String, done: u64, skipped: u64, stopped: Option<&str>, tail: &s
 }
 
 /// Lists what can be taken back.
-pub(super) async fn journals(engine: Engine, mail: Mail) {
-    let listed = tokio::task::spawn_blocking(move || list(&engine)).await;
-    let listed = listed.unwrap_or_else(|error| Err(error.to_string()));
+pub(super) async fn list(journals: Result<Store, EngineError>, mail: Mail) {
+    let listed = match journals {
+        Ok(store) => tokio::task::spawn_blocking(move || store.list()).await,
+        Err(error) => {
+            mail.engine(EngineMsg::Journals(Err(error.to_string()))).await;
+            return;
+        }
+    };
+    let listed = match listed {
+        Ok(listed) => listed.map_err(|error| format!("their directory cannot be read: {error}")),
+        Err(error) => Err(error.to_string()),
+    };
     mail.engine(EngineMsg::Journals(listed)).await;
-}
-
-fn list(engine: &Engine) -> Result<(Vec<Listed>, Vec<String>), String> {
-    let store = store(engine).map_err(|error| error.to_string())?;
-    store
-        .list()
-        .map_err(|error| format!("the directory of journals cannot be read: {error}"))
 }
 
 #[cfg(test)]

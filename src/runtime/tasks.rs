@@ -17,9 +17,10 @@ use super::{Found, Looking, diagnosing, measure, owning, removing, watching};
 use crate::core::effect::EngineEffect;
 use crate::core::jobs::JobEnd;
 use crate::core::msg::{Attempt, Connected, EngineMsg, MaskedKey, Msg, Notice, Space};
-use crate::engine::Engine;
 use crate::engine::contexts::Environment;
 use crate::engine::daemon::NewVolume;
+use crate::engine::{Engine, EngineError};
+use crate::journal::Store;
 use crate::model::{EngineId, JobId};
 use crate::ops::list::{self, Depth, Inventory};
 use crate::ops::{create, df};
@@ -38,6 +39,8 @@ struct Running {
     planning: CancellationToken,
     /// Ends the count for a change of owner or mode.
     counting: CancellationToken,
+    /// The journals of its changes: one store for the whole run, since the demo's goes with it.
+    journals: Result<Store, EngineError>,
 }
 
 /// All tasks.
@@ -81,7 +84,9 @@ impl Tasks {
             about,
             demo,
         };
-        let (lookout, gathering) = Lookout::new(Environment::of_process());
+        let environment = Environment::of_process();
+        let journals = Store::of(&environment, &engine.id);
+        let (lookout, gathering) = Lookout::new(environment);
         let mail = Mail::new(engine.id.clone(), self.to.clone());
         self.watch_over(gathering.run(engine.id.clone(), mail, self.end.clone()));
         self.engines.insert(
@@ -93,6 +98,7 @@ impl Tasks {
                 lookout,
                 planning: CancellationToken::new(),
                 counting: CancellationToken::new(),
+                journals,
             },
         );
         connected
@@ -112,6 +118,7 @@ impl Tasks {
             return;
         };
         let (engine, lookout) = (running.engine.clone(), running.lookout.clone());
+        let journals = running.journals.clone();
         match effect {
             EngineEffect::Load(depth) => self.spawn(load(engine, depth, lookout, mail)),
             EngineEffect::Watch => {
@@ -166,13 +173,13 @@ impl Tasks {
             EngineEffect::DropOwn => drop(self.counting(&id)),
             EngineEffect::Own { job, plan } => {
                 let token = self.token(job);
-                let run = owning::run(engine, job, plan, mail.clone(), token);
+                let run = owning::run(engine, job, plan, journals, mail.clone(), token);
                 self.spawn_job(job, mail, run);
             }
-            EngineEffect::Journals => self.spawn(owning::journals(engine, mail)),
+            EngineEffect::Journals => self.spawn(owning::list(journals, mail)),
             EngineEffect::Undo { job, id: journal } => {
                 let token = self.token(job);
-                let run = owning::undo(engine, job, journal, mail.clone(), token);
+                let run = owning::undo(engine, job, journal, journals, mail.clone(), token);
                 self.spawn_job(job, mail, run);
             }
             EngineEffect::Files(effect) => {
