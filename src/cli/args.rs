@@ -97,6 +97,13 @@ pub enum Command {
     Rm(Rm),
     /// Makes a volume.
     Create(Create),
+    /// Changes owner and group of a mount's contents by their numbers: prints the plan and asks. A journal on this machine
+    /// takes it back.
+    Chown(Chown),
+    /// Changes permissions of a mount's contents, with the same plan and journal.
+    Chmod(Chmod),
+    /// Takes a change of owners or permissions back: what the change left as it made it becomes what it was.
+    Undo(Undo),
     /// Prints the keys of the screen.
     Keys(Keys),
     /// Prints where vole keeps its files and what is configured.
@@ -275,6 +282,62 @@ pub struct Create {
     /// A label; may be given several times.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub labels: Vec<(String, String)>,
+}
+
+/// Options of `chown`.
+#[derive(Debug, Args)]
+pub struct Chown {
+    /// Where; everything beneath it too.
+    #[arg(value_name = "MOUNT[:PATH]")]
+    pub place: OsString,
+    /// The new owner: UID, UID:GID or :GID.
+    #[arg(value_name = "UID:GID", allow_negative_numbers = true)]
+    pub owner: String,
+    /// What holds for `chmod` too.
+    #[command(flatten)]
+    pub changing: Changing,
+}
+
+/// Options of `chmod`.
+#[derive(Debug, Args)]
+pub struct Chmod {
+    /// Where; everything beneath it too.
+    #[arg(value_name = "MOUNT[:PATH]")]
+    pub place: OsString,
+    /// The new permissions: octal (750) or symbolic (u+rwX,go-w). One that begins with a minus is written behind `--`.
+    #[arg(value_name = "MODE")]
+    pub mode: String,
+    /// What holds for `chown` too.
+    #[command(flatten)]
+    pub changing: Changing,
+}
+
+/// What holds for `chown` and `chmod`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Changing {
+    /// Only what has this owner now: UID, UID:GID or :GID.
+    #[arg(long, value_name = "UID[:GID]", allow_negative_numbers = true)]
+    pub from: Option<String>,
+    /// Leaves what is beneath as it is.
+    #[arg(long)]
+    pub no_recursive: bool,
+    /// Prints the plan and changes nothing.
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
+    /// Types the mount's name, where the plan says that yes is not enough.
+    #[arg(long, value_name = "NAME")]
+    pub include: Vec<String>,
+}
+
+/// Options of `undo`.
+#[derive(Debug, Args)]
+pub struct Undo {
+    /// The journal; the latest that was not taken back when not given.
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// Lists the journals.
+    #[arg(long)]
+    pub list: bool,
 }
 
 /// Reads a length of time: a whole number of hours, days, weeks or years; days when it has no unit.

@@ -3,6 +3,7 @@
 
 pub mod args;
 mod cat;
+mod chown;
 mod config;
 mod create;
 mod df;
@@ -21,6 +22,7 @@ mod screen;
 mod session;
 mod table;
 mod tree;
+mod undo;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -101,6 +103,9 @@ async fn engine_command(context: &Context, command: Command) -> anyhow::Result<E
             Command::Prune(options) => removal::prune(context, &engine, &options).await,
             Command::Rm(options) => removal::rm(context, &engine, &options).await,
             Command::Create(options) => create::run(context, &engine, &options).await,
+            Command::Chown(options) => chown::chown(context, &engine, &options).await,
+            Command::Chmod(options) => chown::chmod(context, &engine, &options).await,
+            Command::Undo(options) => undo::run(context, &engine, &options).await,
             Command::Keys(_) | Command::Config | Command::Completions { .. } => Ok(Exit::Done),
         }
     };

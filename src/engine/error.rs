@@ -59,6 +59,12 @@ pub enum EngineError {
         /// What could not be read; never empty.
         notes: Vec<vole_agent::proto::Fault>,
     },
+    /// An operation was not begun, so nothing was changed.
+    #[error("{reason}; nothing was changed")]
+    Refused {
+        /// Why, and what to try.
+        reason: String,
+    },
     /// The operator started vole with `--read-only`.
     #[error("vole was started with --read-only: nothing is changed")]
     ReadOnly,

@@ -75,7 +75,7 @@ fn fact(path: &str, mounts: Option<&Mounts>, points: &BTreeSet<&[u8]>) -> PathFa
 
 /// Resolves symlinks as far as this user may look: what lies behind a closed directory, or is missing, stays as it
 /// is written. (`canonicalize` gives up there, and would miss a link into the engine's data directory.)
-fn resolve(path: &str) -> Option<PathBuf> {
+pub(super) fn resolve(path: &str) -> Option<PathBuf> {
     let mut rest: Vec<OsString> = components(Path::new(path));
     let mut resolved = PathBuf::from("/");
     let mut links = 0;

@@ -1,5 +1,15 @@
 //! Changes owners and modes of a mount's entries, by a plan that can be read and with a journal that takes it back.
 
+mod gather;
+mod place;
+mod refuse;
+mod run;
+#[cfg(test)]
+mod tests;
+mod undo;
+mod users;
+pub mod words;
+
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -134,8 +144,11 @@ pub async fn plan(
     progress: watch::Sender<Census>,
     cancel: CancellationToken,
 ) -> Result<Plan, EngineError> {
-    let _ = (engine, request, at, progress, cancel);
-    Err(EngineError::Cancelled)
+    let gathering = gather::plan(engine, request, at, progress);
+    cancel
+        .run_until_cancelled(gathering)
+        .await
+        .unwrap_or(Err(EngineError::Cancelled))
 }
 
 /// Carries a plan out, journal first.
@@ -150,8 +163,7 @@ pub async fn run(
     progress: mpsc::Sender<Progress>,
     cancel: CancellationToken,
 ) -> Result<Report, EngineError> {
-    let _ = (engine, plan, store, progress, cancel);
-    Err(EngineError::Cancelled)
+    run::run(engine, &plan, store, &progress, &cancel).await
 }
 
 /// Takes a change back.
@@ -166,6 +178,5 @@ pub async fn undo(
     progress: mpsc::Sender<Progress>,
     cancel: CancellationToken,
 ) -> Result<UndoReport, EngineError> {
-    let _ = (engine, store, id, progress, cancel);
-    Err(EngineError::Cancelled)
+    undo::undo(engine, store, id, &progress, &cancel).await
 }
