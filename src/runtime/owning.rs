@@ -34,7 +34,7 @@ pub(super) async fn plan(
 ) {
     let (to, counts) = watch::channel(Census::default());
     let planning = chown::plan(&engine, request, at, to, cancel.clone());
-    let (result, ()) = tokio::join!(planning, counting(ask, counts, &mail));
+    let (result, ()) = tokio::join!(planning, counting(ask, counts, mail.clone()));
     if cancel.is_cancelled() {
         return;
     }
@@ -42,7 +42,7 @@ pub(super) async fn plan(
     mail.engine(EngineMsg::OwnPlanned { ask, result }).await;
 }
 
-async fn counting(ask: u64, mut counts: watch::Receiver<Census>, mail: &Mail) {
+async fn counting(ask: u64, mut counts: watch::Receiver<Census>, mail: Mail) {
     while counts.changed().await.is_ok() {
         let census = Box::new(counts.borrow_and_update().clone());
         if !mail.engine(EngineMsg::OwnCounting { ask, census }).await {

@@ -6,7 +6,7 @@ mod lines;
 
 use std::sync::Arc;
 
-pub use form::{Form, parse_owner};
+pub use form::Form;
 pub(in crate::core) use lines::skips;
 pub use lines::{block_words, lines, stage_words, why_words};
 
