@@ -96,7 +96,10 @@ impl Wanted<'_> {
         let plan = Arc::new(gather(context, engine, request).await?);
         let unknown = |name: &&String| *name != plan.typed_name();
         if let Some(name) = self.changing.include.iter().find(unknown) {
-            let why = format!("--include {name}: the plan is about {}; nothing was changed", plan.typed_name());
+            let why = format!(
+                "--include {name}: the plan is about {}; nothing was changed",
+                plan.typed_name()
+            );
             return Err(UsageError(why).into());
         }
         let output = &context.output;
@@ -128,7 +131,10 @@ impl Wanted<'_> {
                 )),
                 Answer::Untyped => Some((
                     Exit::Failed,
-                    format!("nothing was changed: the mount's name has to be typed: --include {}", plan.typed_name()),
+                    format!(
+                        "nothing was changed: the mount's name has to be typed: --include {}",
+                        plan.typed_name()
+                    ),
                 )),
             };
             if let Some((exit, why)) = why {

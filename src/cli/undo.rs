@@ -123,7 +123,11 @@ fn finish(id: &JournalId, report: &UndoReport, output: &Output) -> anyhow::Resul
         ))?;
         for skip in report.skips.iter().take(10) {
             let one = skipped(std::slice::from_ref(skip));
-            let reason = one.first().and_then(|one| one["reason"].as_str()).unwrap_or_default().to_owned();
+            let reason = one
+                .first()
+                .and_then(|one| one["reason"].as_str())
+                .unwrap_or_default()
+                .to_owned();
             warn(&format!("{} was left alone: {reason}", text::printable(&skip.path)));
         }
     }

@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
@@ -20,6 +21,10 @@ const MARK: [u8; 4] = *b"\xabVJ\x0a";
 const PREFIX: usize = 12;
 /// The longest body of a record in bytes: a batch comes in a frame of at most half of it.
 const MAX_BODY: usize = 2 << 20;
+/// How often a lock that is taken is tried again.
+const LOCK_TRIES: u32 = 20;
+/// The pause between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// A journal that is being written. It is locked for as long.
 #[derive(Debug)]
@@ -39,11 +44,7 @@ impl Appender {
         lock(&file)?;
         file.write_all(&MAGIC)?;
         let end = MAGIC.len() as u64;
-        Ok(Self {
-            file,
-            end,
-            synced: 0,
-        })
+        Ok(Self { file, end, synced: 0 })
     }
 
     /// Reserves room for so many bytes behind the end. A file system that cannot do so is none without room.
@@ -102,15 +103,23 @@ fn encode(record: &impl Serialize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether somebody else holds the file.
+/// Locks a file against every other vole. A process that was just started from this one holds what was let go until it
+/// runs its own program, so a lock that is taken is tried again for a moment.
 fn lock(file: &File) -> io::Result<()> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(io::Error::new(
-            io::ErrorKind::WouldBlock,
-            "another vole writes it or takes it back right now",
-        )),
-        Err(TryLockError::Error(error)) => Err(error),
+    let mut tries = 0;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if tries < LOCK_TRIES => {
+                tries += 1;
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            Err(TryLockError::WouldBlock) => {
+                let why = "another vole writes it or takes it back right now";
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, why));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
     }
 }
 
@@ -151,7 +160,12 @@ impl Records {
         match file.read_exact(&mut magic) {
             Ok(()) if magic == MAGIC => {}
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
-            _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not begin as a journal")),
+            _ => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "it does not begin as a journal",
+                ));
+            }
         }
         let at = MAGIC.len() as u64;
         Ok(Self { file, at, ended: None })

@@ -5,7 +5,7 @@ mod file;
 mod reading;
 mod record;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File};

@@ -41,7 +41,10 @@ fn count(groups: &[Group]) -> u64 {
 fn header_of(records: &mut Records) -> io::Result<Header> {
     match records.next()? {
         Some(Record::Header(header)) => Ok(*header),
-        Some(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "its first record is no header")),
+        Some(_) => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "its first record is no header",
+        )),
         // The header is on the disk before anything is done.
         None => Err(io::Error::new(
             io::ErrorKind::InvalidData,

@@ -83,7 +83,10 @@ fn what_was_written_is_read_by_its_owner_alone() {
     let (listed, warnings) = store.list().unwrap();
     assert_eq!(warnings, [""; 0]);
     assert_eq!(listed.len(), 1);
-    assert_eq!((&listed[0].id, listed[0].entries, listed[0].stage), (&id, 3, Stage::Done));
+    assert_eq!(
+        (&listed[0].id, listed[0].entries, listed[0].stage),
+        (&id, 3, Stage::Done)
+    );
     assert_eq!(listed[0].words, "chown 999 of blog_data");
     assert_eq!(
         batches(&store, &id),
@@ -116,7 +119,11 @@ fn a_journal_that_is_cut_anywhere_gives_its_whole_batches_and_is_not_damaged() {
         // What goes on behind the cut is read by the next one.
         store.undo(&id).unwrap().done(1, 0).unwrap();
         let (listed, _) = store.list().unwrap();
-        assert_eq!((listed[0].stage, &listed[0].damage), (Stage::Undone, &None), "cut at {length}");
+        assert_eq!(
+            (listed[0].stage, &listed[0].damage),
+            (Stage::Undone, &None),
+            "cut at {length}"
+        );
         assert_eq!(batches(&store, &id), left);
     }
     assert_eq!(seen, 2);
@@ -201,7 +208,7 @@ fn the_demos_journals_go_with_it() {
 }
 
 /// Mounts a tmpfs of 256 KiB; `None`, loudly, for a user who may not.
-fn small_disk(dir: &Path) -> Option<impl Drop> {
+pub(crate) fn small_disk(dir: &Path) -> Option<impl Drop> {
     struct Mounted(PathBuf);
     impl Drop for Mounted {
         fn drop(&mut self) {
@@ -234,7 +241,10 @@ fn without_room_nothing_begins_and_a_full_disk_keeps_what_is_whole() {
     let names = vec![long.as_str(); 100];
     let mut kept = 0;
     let full = loop {
-        match writer.batch(kept + 1, vec![group("", &names)]).and_then(|()| writer.sync()) {
+        match writer
+            .batch(kept + 1, vec![group("", &names)])
+            .and_then(|()| writer.sync())
+        {
             Ok(()) => kept += 1,
             Err(error) => break error,
         }

@@ -32,9 +32,17 @@ pub(super) fn plan(plan: &Plan, output: &Output) -> anyhow::Result<()> {
         "{}{path}: {verb} {}{}",
         text::printable_str(&request.mount.name),
         text::printable_str(&request.words),
-        if request.change.recursive { ", with all beneath" } else { "" }
+        if request.change.recursive {
+            ", with all beneath"
+        } else {
+            ""
+        }
     )];
-    if let Some(resolved) = plan.resolved.as_ref().filter(|resolved| **resolved != request.mount.name) {
+    if let Some(resolved) = plan
+        .resolved
+        .as_ref()
+        .filter(|resolved| **resolved != request.mount.name)
+    {
         lines.push(format!("  at {} on the host", text::printable_str(resolved)));
     }
     lines.push(format!(
@@ -50,7 +58,11 @@ pub(super) fn plan(plan: &Plan, output: &Output) -> anyhow::Result<()> {
     lines.extend(census.sample.iter().take(SHOWN).map(|one| sample(&request.change, one)));
     lines.extend(left(&census.skips, census.skipped));
     lines.extend(plan.blocks.iter().map(|block| format!("! {}", block_words(block))));
-    lines.extend(plan.caveats.iter().map(|caveat| format!("  note: {}", text::printable_str(caveat))));
+    lines.extend(
+        plan.caveats
+            .iter()
+            .map(|caveat| format!("  note: {}", text::printable_str(caveat))),
+    );
     output.lines(&lines)?;
     Ok(())
 }
@@ -117,7 +129,10 @@ fn block_words(block: &Block) -> String {
     match block {
         Block::Running { container } => format!("{} runs and uses it", text::printable_str(container)),
         Block::OtherUser { container, uid } => {
-            format!("{} works as user {uid} and may lose access", text::printable_str(container))
+            format!(
+                "{} works as user {uid} and may lose access",
+                text::printable_str(container)
+            )
         }
         Block::LinkedOutside { files, first } => format!(
             "{} with names outside of it too, whose owner changes there as well; the first: {}",

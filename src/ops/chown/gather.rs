@@ -30,7 +30,13 @@ pub(super) struct Now {
 /// # Errors
 ///
 /// When the engine cannot be asked, when a volume is gone, or when this host's paths do not answer.
-pub(super) async fn now(engine: &Engine, id: &MountId, name: &str, kind: MountKind, path: &BytePath) -> Result<Now, EngineError> {
+pub(super) async fn now(
+    engine: &Engine,
+    id: &MountId,
+    name: &str,
+    kind: MountKind,
+    path: &BytePath,
+) -> Result<Now, EngineError> {
     let inventory = list::load(engine, Depth::Rows).await?;
     let found = inventory.mounts.iter().find(|mount| mount.id == *id).cloned();
     let mount = match (found, kind) {
@@ -43,7 +49,10 @@ pub(super) async fn now(engine: &Engine, id: &MountId, name: &str, kind: MountKi
         .iter()
         .filter(|other| other.id != mount.id && place::base(other).is_some())
         .collect();
-    let paths = others.iter().filter_map(|other| place::base(other).map(str::to_owned)).collect();
+    let paths = others
+        .iter()
+        .filter_map(|other| place::base(other).map(str::to_owned))
+        .collect();
     let survey = place::survey(&inventory.about, &mount, path.as_bytes(), paths).await?;
     let uses = uses(&inventory, &mount, &survey, &others);
     Ok(Now {
@@ -71,9 +80,12 @@ fn uses(inventory: &Inventory, mount: &Mount, survey: &Survey, others: &[&Arc<Mo
             how.into_iter().any(|how| how != Relation::Apart)
         });
         // Monitoring binds the directory of all volumes, or the host's root: it uses no volume in particular.
-        let oversees = paths
-            .iter()
-            .any(|path| matches!(relation(path.as_bytes(), engine_dir), Relation::Equal | Relation::Contains));
+        let oversees = paths.iter().any(|path| {
+            matches!(
+                relation(path.as_bytes(), engine_dir),
+                Relation::Equal | Relation::Contains
+            )
+        });
         if shared && !oversees {
             take(other);
         }
@@ -117,7 +129,11 @@ pub(super) async fn plan(
             ..request
         },
         at: made,
-        resolved: now.survey.resolved.clone().or_else(|| now.survey.known.first().cloned()),
+        resolved: now
+            .survey
+            .resolved
+            .clone()
+            .or_else(|| now.survey.known.first().cloned()),
         refused: now.survey.refused.clone(),
         census: Census::default(),
         blocks: Vec::new(),
@@ -223,10 +239,12 @@ async fn hints(engine: &Engine, now: &Now, plan: &mut Plan) {
     }
     if census.privileged > 0 {
         let files = crate::core::figures::counted(census.privileged, "file");
-        plan.caveats
-            .push(format!("{files} with set-id bits or capabilities, which the kernel clears and vole puts back"));
+        plan.caveats.push(format!(
+            "{files} with set-id bits or capabilities, which the kernel clears and vole puts back"
+        ));
     }
     if !census.complete {
-        plan.caveats.push("not all could be read, so the counts are too low".to_owned());
+        plan.caveats
+            .push("not all could be read, so the counts are too low".to_owned());
     }
 }

@@ -96,7 +96,10 @@ pub(super) async fn survey(
     if survey.refused.is_some() {
         return Ok(survey);
     }
-    survey.ground.engine_dirs.extend(Some(about.root_dir.clone()).filter(|dir| !dir.is_empty()));
+    survey
+        .ground
+        .engine_dirs
+        .extend(Some(about.root_dir.clone()).filter(|dir| !dir.is_empty()));
     survey.known.extend(base(mount).map(str::to_owned));
     survey.others = vec![None; others.len()];
     // Layers of an overlay are written to as well.
@@ -129,7 +132,9 @@ pub(super) async fn survey(
     }
     let places = survey.known.iter().map(|path| refuse::join(path, below)).chain(layers);
     if survey.refused.is_none() {
-        survey.refused = places.into_iter().find_map(|place| refuse::path(&place, &survey.ground));
+        survey.refused = places
+            .into_iter()
+            .find_map(|place| refuse::path(&place, &survey.ground));
     }
     Ok(survey)
 }
@@ -197,7 +202,12 @@ impl Survey {
     /// # Errors
     ///
     /// [`EngineError::Refused`], or when the root cannot be looked at.
-    pub(super) async fn check(&self, session: &Session, root: u32, below: &[u8]) -> Result<(RootInfo, u64), EngineError> {
+    pub(super) async fn check(
+        &self,
+        session: &Session,
+        root: u32,
+        below: &[u8],
+    ) -> Result<(RootInfo, u64), EngineError> {
         let info = session.hello().roots.get(root as usize).cloned();
         let info = info.ok_or_else(|| refusal("the helper did not say what it opened".to_owned()))?;
         if let Some(fault) = &info.fault {
@@ -216,7 +226,8 @@ impl Survey {
         }
         if self.inode.is_some_and(|seen| seen != (info.dev, top.ino)) {
             return Err(refusal(
-                "the engine opened another place than the one that was checked: a link was changed meanwhile".to_owned(),
+                "the engine opened another place than the one that was checked: a link was changed meanwhile"
+                    .to_owned(),
             ));
         }
         if !self.plain && info.kind == Kind::Dir && is_system(session, root).await {

@@ -7,8 +7,8 @@ use crate::engine::host::{Relation, relation};
 
 /// Directories of the system: they, and all beneath.
 const TREES: &[&str] = &[
-    "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/libexec", "/boot", "/proc", "/sys", "/dev",
-    "/run", "/var/run",
+    "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/libexec", "/boot", "/proc", "/sys",
+    "/dev", "/run", "/var/run",
 ];
 /// Directories that others share: they themselves, not each thing beneath.
 const TOPS: &[&str] = &[
@@ -57,7 +57,9 @@ pub(super) fn path(path: &str, ground: &Ground) -> Option<String> {
     let path = tidy(path);
     let to = |other: &str| relation(path.as_bytes(), tidy(other).as_bytes());
     if path.split('/').any(|part| part == ".ssh") {
-        return Some(format!("{path} holds somebody's SSH keys, which work with their owner alone"));
+        return Some(format!(
+            "{path} holds somebody's SSH keys, which work with their owner alone"
+        ));
     }
     for dir in &ground.engine_dirs {
         match to(dir) {
@@ -88,7 +90,10 @@ pub(super) fn path(path: &str, ground: &Ground) -> Option<String> {
 
 fn home(path: &str, ground: &Ground) -> Option<String> {
     let mut parts = path.split('/').skip(1);
-    if matches!((parts.next(), parts.next(), parts.next()), (Some("home" | "Users"), Some(_), None)) {
+    if matches!(
+        (parts.next(), parts.next(), parts.next()),
+        (Some("home" | "Users"), Some(_), None)
+    ) {
         return Some(format!("{path} is somebody's home directory"));
     }
     ground.homes.iter().find_map(|home| {
@@ -172,14 +177,64 @@ mod tests {
     #[test]
     fn what_belongs_to_the_host_is_refused_however_it_is_spelled() {
         let refused = [
-            "/", "//", "/.", "/srv/..", "/etc", "/etc/", "//etc//", "/etc/nginx", "/srv/../etc", "/./usr/local", "/usr",
-            "/bin", "/sbin", "/lib", "/lib64/x", "/boot", "/boot/grub", "/proc", "/proc/1/root", "/sys/fs", "/dev",
-            "/dev/shm/x", "/run", "/run/docker.sock", "/var/run", "/var/run/x", "/var", "/var/", "/var/lib", "/var/log",
-            "/var/cache", "/var/spool", "/var/tmp", "/tmp", "/home", "/home/ann", "/home/ann/", "/home/ann/../bob",
-            "/Users/ann", "/root", "/root/.ssh", "/home/ann/.ssh", "/srv/x/.ssh", "/srv/.ssh/keys", "/opt",
-            "/var/lib/docker", "/var/lib/docker/volumes", "/var/lib/docker/volumes/x", "/var/lib/docker/overlay2/a/diff",
-            "/var/lib/docker/containers", "/var/lib/docker/volumes/../image", "/var/lib/docker/volumes/v/_data/../..",
-            "/var/lib/docker/volumes/v/_data/.ssh", "/big", "/big/docker", "/srv/people", "/srv/people/ann", "/srv",
+            "/",
+            "//",
+            "/.",
+            "/srv/..",
+            "/etc",
+            "/etc/",
+            "//etc//",
+            "/etc/nginx",
+            "/srv/../etc",
+            "/./usr/local",
+            "/usr",
+            "/bin",
+            "/sbin",
+            "/lib",
+            "/lib64/x",
+            "/boot",
+            "/boot/grub",
+            "/proc",
+            "/proc/1/root",
+            "/sys/fs",
+            "/dev",
+            "/dev/shm/x",
+            "/run",
+            "/run/docker.sock",
+            "/var/run",
+            "/var/run/x",
+            "/var",
+            "/var/",
+            "/var/lib",
+            "/var/log",
+            "/var/cache",
+            "/var/spool",
+            "/var/tmp",
+            "/tmp",
+            "/home",
+            "/home/ann",
+            "/home/ann/",
+            "/home/ann/../bob",
+            "/Users/ann",
+            "/root",
+            "/root/.ssh",
+            "/home/ann/.ssh",
+            "/srv/x/.ssh",
+            "/srv/.ssh/keys",
+            "/opt",
+            "/var/lib/docker",
+            "/var/lib/docker/volumes",
+            "/var/lib/docker/volumes/x",
+            "/var/lib/docker/overlay2/a/diff",
+            "/var/lib/docker/containers",
+            "/var/lib/docker/volumes/../image",
+            "/var/lib/docker/volumes/v/_data/../..",
+            "/var/lib/docker/volumes/v/_data/.ssh",
+            "/big",
+            "/big/docker",
+            "/srv/people",
+            "/srv/people/ann",
+            "/srv",
         ];
         for place in refused {
             assert!(path(place, &ground()).is_some(), "{place}");
@@ -236,7 +291,10 @@ mod tests {
     #[test]
     fn a_partition_of_its_own_is_no_directory_of_the_system() {
         let volume = ["/var/lib/docker/volumes/v/_data".to_owned()];
-        assert_eq!(opened(&root("/lib/docker/volumes/v/_data"), &volume, b"", &ground()), None);
+        assert_eq!(
+            opened(&root("/lib/docker/volumes/v/_data"), &volume, b"", &ground()),
+            None
+        );
         assert_eq!(opened(&root("/"), &["/mnt/disk".to_owned()], b"etc", &ground()), None);
         let bind = ["/var/lib/app".to_owned()];
         assert_eq!(opened(&root("/lib/app"), &bind, b"", &ground()), None);
@@ -244,7 +302,16 @@ mod tests {
 
     #[test]
     fn what_maps_owners_itself_and_what_has_none_is_refused() {
-        for fs_type in ["nfs", "nfs4", "cifs", "9p", "virtiofs", "fakeowner", "fuse.sshfs", "NFS4"] {
+        for fs_type in [
+            "nfs",
+            "nfs4",
+            "cifs",
+            "9p",
+            "virtiofs",
+            "fakeowner",
+            "fuse.sshfs",
+            "NFS4",
+        ] {
             let info = RootInfo {
                 fs_type: fs_type.to_owned(),
                 ..root("/x")

@@ -80,19 +80,32 @@ async fn begin(
     let now = gather::now(engine, &planned.id, &planned.name, planned.kind, &request.path).await?;
     let site = Site::of(planned, None, (0, 0), 0);
     if let Some(why) = site.differs(&now.mount) {
-        return Err(refusal(format!("{} is another one than the plan was made for: {why}", planned.name)));
+        return Err(refusal(format!(
+            "{} is another one than the plan was made for: {why}",
+            planned.name
+        )));
     }
     if let Some(why) = &now.survey.refused {
         return Err(refusal(why.clone()));
     }
-    let resolved = now.survey.resolved.clone().or_else(|| now.survey.known.first().cloned());
+    let resolved = now
+        .survey
+        .resolved
+        .clone()
+        .or_else(|| now.survey.known.first().cloned());
     if resolved != plan.resolved {
-        return Err(refusal(format!("{} leads elsewhere than when the plan was made", planned.name)));
+        return Err(refusal(format!(
+            "{} leads elsewhere than when the plan was made",
+            planned.name
+        )));
     }
     let (session, root) = gather::open(engine, &now.mount, Purpose::Own).await?;
     let (info, ino) = now.survey.check(&session, root, request.path.as_bytes()).await?;
     if info.read_only {
-        return Err(refusal(format!("{} is on a file system that is read-only", planned.name)));
+        return Err(refusal(format!(
+            "{} is on a file system that is read-only",
+            planned.name
+        )));
     }
     let header = Header {
         engine: engine.id.clone(),
@@ -272,7 +285,9 @@ impl Pump<'_> {
         let ended = tokio::task::spawn_blocking(move || writer.end(end)).await;
         let ended = ended.map_err(std::io::Error::other).and_then(|ended| ended);
         let error = ended.err()?;
-        Some(format!("all was carried out, but the journal's end could not be written: {error}"))
+        Some(format!(
+            "all was carried out, but the journal's end could not be written: {error}"
+        ))
     }
 }
 
@@ -284,7 +299,9 @@ async fn verify(session: &Session, root: u32, plan: &Plan, now: &Now, report: &R
             "{} are not as asked although all were changed: something was made or changed meanwhile; run it again",
             crate::core::figures::counted(census.change - report.skipped, "entry")
         )),
-        Err(error) => Some(format!("all was carried out, but what came of it could not be checked: {error}")),
+        Err(error) => Some(format!(
+            "all was carried out, but what came of it could not be checked: {error}"
+        )),
     }
 }
 

@@ -30,7 +30,12 @@ pub(super) async fn undo(
     progress: &mpsc::Sender<Progress>,
     cancel: &CancellationToken,
 ) -> Result<UndoReport, EngineError> {
-    let unread = |error: io::Error| refusal(format!("journal {} cannot be used: {error}", text::printable_str(id.as_str())));
+    let unread = |error: io::Error| {
+        refusal(format!(
+            "journal {} cannot be used: {error}",
+            text::printable_str(id.as_str())
+        ))
+    };
     let (undoing, entries) = blocking({
         let (store, id) = (store.clone(), id.clone());
         move || {
@@ -75,7 +80,10 @@ pub(super) async fn undo(
 /// Opens the mount of a journal, when it is still the one.
 async fn open(engine: &Engine, header: &Header) -> Result<(Session, u32, (u32, u32)), EngineError> {
     if header.engine != engine.id {
-        return Err(refusal(format!("the journal belongs to another engine, {}", header.endpoint)));
+        return Err(refusal(format!(
+            "the journal belongs to another engine, {}",
+            header.endpoint
+        )));
     }
     let site = &header.mount;
     let now = gather::now(engine, &site.id, &site.name, site.kind, &BytePath::root()).await?;
@@ -174,7 +182,10 @@ impl Back<'_> {
         let room = SKIPS.saturating_sub(report.skips.len());
         report.skips.extend(undone.skips.into_iter().take(room));
         if let Some(first) = undone.faults.first() {
-            self.stop(format!("not all could be put back in full; the first: {}", text::fault(first)));
+            self.stop(format!(
+                "not all could be put back in full; the first: {}",
+                text::fault(first)
+            ));
         }
     }
 }

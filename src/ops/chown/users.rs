@@ -100,6 +100,9 @@ mod tests {
     fn a_user_is_looked_up_by_the_whole_name() {
         let passwd = b"root:x:0:0::/:/x\napp2:x:7:7::/:/x\napp:x:1000:1000::/:/x\nbad:x:y:1::/:/x\n";
         assert_eq!(named(passwd, "app"), Some(1000));
-        assert_eq!((named(passwd, "ap"), named(passwd, "bad"), named(b"", "app")), (None, None, None));
+        assert_eq!(
+            (named(passwd, "ap"), named(passwd, "bad"), named(b"", "app")),
+            (None, None, None)
+        );
     }
 }

@@ -58,7 +58,9 @@ pub fn mode(text: &str) -> Result<ModeChange, String> {
 }
 
 fn octal(text: &str) -> Result<ModeChange, String> {
-    let bits = u32::from_str_radix(text, 8).ok().filter(|bits| *bits <= 0o7777 && text.len() <= 5);
+    let bits = u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|bits| *bits <= 0o7777 && text.len() <= 5);
     let bits = bits.ok_or_else(|| format!("{text} is no mode: write up to four octal digits, as 750 or 2770"))?;
     let named = text.len() > 3;
     Ok(ModeChange {
@@ -161,7 +163,21 @@ mod tests {
         assert_eq!(owner("999:998"), Ok((Some(999), Some(998))));
         assert_eq!(owner(":0"), Ok((None, Some(0))));
         assert_eq!(owner("4294967294"), Ok((Some(u32::MAX - 1), None)));
-        let bad = ["", ":", "1:", "-1", "+1", "1:-1", "4294967295", "99999999999", "root", "1:2:3", "1.2", " 1", "0x1"];
+        let bad = [
+            "",
+            ":",
+            "1:",
+            "-1",
+            "+1",
+            "1:-1",
+            "4294967295",
+            "99999999999",
+            "root",
+            "1:2:3",
+            "1.2",
+            " 1",
+            "0x1",
+        ];
         for bad in bad {
             assert!(owner(bad).is_err(), "{bad}");
         }
@@ -195,7 +211,9 @@ mod tests {
 
     #[test]
     fn what_is_no_mode_is_refused() {
-        for bad in ["", "8", "99", "77777", "00000750", "u", "u+q", "z+r", "g=u", "u+r,", "é+r", "u-x,a+X"] {
+        for bad in [
+            "", "8", "99", "77777", "00000750", "u", "u+q", "z+r", "g=u", "u+r,", "é+r", "u-x,a+X",
+        ] {
             assert!(mode(bad).is_err(), "{bad}");
         }
     }
