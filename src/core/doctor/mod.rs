@@ -257,6 +257,3 @@ pub fn mount_of<'a>(finding: &Finding, inventory: Option<&'a Inventory>) -> Opti
     let (id, _) = finding.mount.as_ref()?;
     inventory?.mounts.iter().find(|mount| mount.id == *id)
 }
-
-#[cfg(test)]
-mod tests;

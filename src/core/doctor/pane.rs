@@ -25,12 +25,22 @@ pub fn words(cause: Cause) -> String {
 
 fn finding(out: &mut Writer, finding: &Finding, patient: Option<&Patient>) {
     out.text(0, Role::Title, &finding.summary);
+    fix(out, &finding.fix);
+    for caveat in &finding.caveats {
+        out.field("but", Role::Warning, caveat);
+    }
+    for wrong in &finding.wrong_fixes {
+        out.field("not", Role::Warning, wrong);
+    }
+    for (at, line) in finding.evidence.iter().enumerate() {
+        out.field(if at == 0 { "evidence" } else { "" }, Role::Dim, line);
+    }
+    out.field("cause", Role::Plain, &words(finding.cause));
     let sure = match finding.confidence {
-        Confidence::High => "high: it was tried and something complains, or the engine itself says so",
-        Confidence::Medium => "medium: tried but nothing complains, or the other way round",
+        Confidence::High => "high: tried, and something complains, or the engine itself says so",
+        Confidence::Medium => "medium: tried, but nothing complains, or the other way round",
         Confidence::Low => "low: something hints at it",
     };
-    out.field("cause", Role::Plain, &words(finding.cause));
     out.field("confidence", Role::Plain, sure);
     if let Some(patient) = patient {
         let state = patient.state.as_ref().map_or("state not known", |state| state.word());
@@ -41,16 +51,6 @@ fn finding(out: &mut Writer, finding: &Finding, patient: Option<&Patient>) {
     }
     if let Some(path) = &finding.path {
         out.field("path", Role::Plain, path);
-    }
-    fix(out, &finding.fix);
-    for caveat in &finding.caveats {
-        out.field("but", Role::Warning, caveat);
-    }
-    for wrong in &finding.wrong_fixes {
-        out.field("not", Role::Warning, wrong);
-    }
-    for (at, line) in finding.evidence.iter().enumerate() {
-        out.field(if at == 0 { "evidence" } else { "" }, Role::Dim, line);
     }
 }
 

@@ -99,7 +99,7 @@ fn planned(out: &mut Writer, review: &Review, plan: &Plan) {
         );
         out.field("special", Role::Plain, &words);
     }
-    owners(out, census);
+    owners(out, census, if review.outcome.is_some() { "before" } else { "now" });
     if census.journal_bytes > 0 && review.stage != Stage::Used {
         let words = format!(
             "about {} are written down first, to take it back",
@@ -118,10 +118,10 @@ fn planned(out: &mut Writer, review: &Review, plan: &Plan) {
     skips(out, told.map_or(&census.skips, |report| &report.skips));
 }
 
-fn owners(out: &mut Writer, census: &Census) {
+fn owners(out: &mut Writer, census: &Census, label: &str) {
     for (at, owner) in census.owners.iter().enumerate() {
-        let words = format!("{}:{} has {}", owner.uid, owner.gid, entries(owner.entries));
-        out.field(if at == 0 { "now" } else { "" }, Role::Plain, &words);
+        let words = format!("{}:{} owns {}", owner.uid, owner.gid, entries(owner.entries));
+        out.field(if at == 0 { label } else { "" }, Role::Plain, &words);
     }
 }
 
