@@ -476,3 +476,56 @@ fn the_guard_has_a_session_of_its_own_before_it_says_that_it_is_ready() {
         "nothing was made, so there is nothing to do"
     );
 }
+
+#[test]
+fn owners_and_modes_that_make_no_sense_are_usage_errors() {
+    for owner in ["root", "-1", "4294967295", "1:", ":", "1:2:3"] {
+        let (stdout, stderr) = demo(2, &["chown", "shop_dbdata", owner]);
+        assert_eq!(stdout, "", "{owner}");
+        assert!(!stderr.is_empty(), "{owner}");
+    }
+    for mode in ["9", "u", "rwx", "77777"] {
+        demo(2, &["chmod", "shop_dbdata", mode]);
+    }
+    demo(2, &["--read-only", "chown", "shop_dbdata", "1", "--yes"]);
+    demo(2, &["--read-only", "undo", "--yes"]);
+}
+
+#[test]
+fn undo_lists_without_a_terminal_and_knows_no_strangers_journal() {
+    assert_eq!(json(0, &["undo"]), serde_json::json!({ "journals": [] }));
+    assert_eq!(json(0, &["undo", "--list"]), serde_json::json!({ "journals": [] }));
+    let (_, stderr) = demo(1, &["undo", "../../etc/passwd", "--yes"]);
+    assert!(stderr.contains("there is no journal"), "{stderr}");
+    let (_, stderr) = demo(1, &["undo", "--yes"]);
+    assert!(stderr.contains("nothing to take back"), "{stderr}");
+}
+
+#[test]
+fn what_belongs_to_the_host_is_refused_with_its_reason() {
+    let refused = json(1, &["chown", "/etc", "999", "--yes"]);
+    let expected = [
+        "blocks",
+        "caveats",
+        "change",
+        "changed",
+        "dry_run",
+        "journal",
+        "mount",
+        "path",
+        "refused",
+        "resolved",
+        "sample",
+        "skipped",
+        "skipped_count",
+        "stopped",
+        "to",
+        "unchanged",
+    ];
+    assert_eq!(fields(&refused), expected);
+    assert!(refused["refused"].as_str().unwrap().contains("/etc"), "{refused}");
+    assert_eq!(
+        (&refused["journal"], &refused["changed"]),
+        (&Value::Null, &Value::from(0))
+    );
+}

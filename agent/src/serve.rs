@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -55,8 +55,20 @@ struct Gate {
     cancelled: AtomicBool,
     /// Batches that the client can undo.
     confirmed: AtomicU64,
+    /// Pieces of work that must not be left half-done.
+    begun: AtomicUsize,
     credit: Mutex<u32>,
     changed: Condvar,
+}
+
+/// A piece of work that was begun: the end of a connection waits until this is dropped.
+#[derive(Debug)]
+pub struct Begun<'a>(&'a AtomicUsize);
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Gate {
@@ -132,6 +144,18 @@ impl Sink {
         Ok(())
     }
 
+    /// Begins a piece of work that must not be left half-done: the end of the connection waits for it. `None` when the
+    /// request was cancelled before.
+    pub fn begin(&self) -> Option<Begun<'_>> {
+        // The lock orders this against the end of the connection, which cancels first and then counts.
+        let _credit = lock(&self.gate.credit);
+        if self.cancelled() {
+            return None;
+        }
+        self.gate.begun.fetch_add(1, Ordering::SeqCst);
+        Some(Begun(&self.gate.begun))
+    }
+
     /// Waits for `time`, or less when the request is cancelled.
     ///
     /// # Errors
@@ -189,6 +213,7 @@ impl Running {
         let gate = Arc::new(Gate {
             cancelled: AtomicBool::new(false),
             confirmed: AtomicU64::new(0),
+            begun: AtomicUsize::new(0),
             credit: Mutex::new(WINDOW),
             changed: Condvar::new(),
         });
@@ -211,7 +236,7 @@ impl Running {
     }
 
     /// Cancels all and waits until they have ended, but not for ever: a dead file system holds a thread in the
-    /// kernel, and a client that went takes no write.
+    /// kernel, and a client that went takes no write. Work that must not be left half-done is waited for.
     fn finish(&self, outlet: &Outlet) {
         let begun = Instant::now();
         let mut table = lock(&self.table);
@@ -222,7 +247,8 @@ impl Running {
             let waited = self.ended.wait_timeout(table, STUCK);
             let (guard, wait) = waited.unwrap_or_else(PoisonError::into_inner);
             table = guard;
-            if wait.timed_out() && (outlet.writing() || begun.elapsed() >= GRACE) {
+            let half_done = table.gates.values().any(|gate| gate.begun.load(Ordering::SeqCst) > 0);
+            if wait.timed_out() && !half_done && (outlet.writing() || begun.elapsed() >= GRACE) {
                 return;
             }
         }

@@ -148,7 +148,7 @@ impl Wanted<'_> {
             true => told(&report),
             false => print::report(&plan, &report, output),
         };
-        Ok(finish(&report, printed)?)
+        finish(&report, printed)
     }
 
     async fn asked(&self, context: &Context, plan: &Plan) -> anyhow::Result<Answer> {
@@ -170,7 +170,7 @@ impl Wanted<'_> {
         if context.globals.yes {
             return Ok(Answer::Yes);
         }
-        let entries = print::entries(plan.census.change);
+        let entries = figures::entries(plan.census.change);
         let answer = ask(context, format!("Change {entries}? `vole undo` takes it back. [y/N] ")).await?;
         Ok(match answer.to_ascii_lowercase().as_str() {
             "y" | "yes" => Answer::Yes,
@@ -186,7 +186,7 @@ fn finish(report: &Report, printed: anyhow::Result<()>) -> anyhow::Result<Exit> 
             Some(journal) => format!("; `vole undo {journal}` takes back what was done"),
             None => String::new(),
         };
-        warn(&format!("{} changed; {why}{back}", print::entries(report.changed)));
+        warn(&format!("{} changed; {why}{back}", figures::entries(report.changed)));
     }
     let left = report.skipped + u64::from(report.stopped.is_some());
     let done = report.changed + report.unchanged;
@@ -219,7 +219,7 @@ async fn gather(context: &Context, engine: &Engine, request: Request) -> anyhow:
     let telling = async {
         while counts.changed().await.is_ok() {
             let entries = counts.borrow_and_update().entries;
-            progress.say(|| format!("looking at {}", print::entries(entries)));
+            progress.say(|| format!("looking at {}", figures::entries(entries)));
         }
     };
     let (plan, ()) = tokio::join!(gathering, telling);

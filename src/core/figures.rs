@@ -78,6 +78,14 @@ pub fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
+/// Entries of a mount with their number (`1 entry`, `3 entries`).
+pub fn entries(number: u64) -> String {
+    match number {
+        1 => "1 entry".to_owned(),
+        number => format!("{} entries", count(number)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

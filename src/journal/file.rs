@@ -261,7 +261,7 @@ fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
 }
 
 /// The offset of the next mark, given the offset at which the reader stands.
-fn find_mark(file: &mut impl Read, from: u64) -> io::Result<Option<u64>> {
+fn find_mark(file: &mut BufReader<File>, from: u64) -> io::Result<Option<u64>> {
     let mut window = [0; MARK.len()];
     let mut seen = 0;
     for byte in file.bytes() {

@@ -28,6 +28,10 @@ pub(crate) struct Meta {
     pub(crate) mount_root: bool,
     /// The mount's number, where the kernel tells (Linux 5.8).
     pub(crate) mount: Option<u64>,
+    /// Whether it is immutable (`chattr +i`), where the kernel tells (Linux 4.11).
+    pub(crate) immutable: bool,
+    /// Whether it is append-only (`chattr +a`), where the kernel tells.
+    pub(crate) append_only: bool,
 }
 
 impl Meta {
@@ -84,6 +88,8 @@ impl Meta {
             },
             mount_root: found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
             mount: known.contains(StatxFlags::MNT_ID).then_some(found.stx_mnt_id),
+            immutable: found.stx_attributes.contains(StatxAttributes::IMMUTABLE),
+            append_only: found.stx_attributes.contains(StatxAttributes::APPEND),
         }
     }
 
@@ -109,6 +115,8 @@ impl Meta {
             },
             mount_root: false,
             mount: None,
+            immutable: false,
+            append_only: false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The backend over real directories: resolves places, dispatches requests. Each request has a file of its own;
 //! nothing here opens a path by name but through `resolve` and `root`.
 
+mod attributes;
 mod file;
 mod find;
 mod follow;
@@ -9,7 +10,10 @@ mod list;
 mod meta;
 mod mounts;
 mod node;
+mod own;
+mod parallel;
 mod pattern;
+mod probe;
 mod resolve;
 mod root;
 mod usage;
@@ -223,8 +227,12 @@ impl Backend for Roots {
                 sink.send(Reply::FileSystems(self.file_systems(&roots)))?;
                 Ok(none)
             }
-            Request::Probe { .. } | Request::Census { .. } | Request::Own { .. } | Request::Undo { .. } => {
-                Err(fault(b"", Errno::NOSYS, "asking this").into())
+            Request::Probe { probes } => self.probe(&probes, sink).map(|()| none),
+            Request::Census { at, change, leave } => self.census(&at, &change, &leave, sink).map(|()| none),
+            Request::Own { at, change, leave } => self.own(&at, &change, &leave, sink),
+            Request::Undo { root, change, groups } => {
+                sink.send(Reply::Undone(self.undo(root, &change, &groups, sink)?))?;
+                Ok(none)
             }
         }
     }

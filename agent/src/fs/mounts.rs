@@ -14,6 +14,8 @@ pub(crate) struct MountLine {
     /// Where it is mounted.
     pub(crate) point: Vec<u8>,
     pub(crate) read_only: bool,
+    /// Whether the file system itself is read-only, for all its mounts.
+    pub(crate) super_read_only: bool,
     pub(crate) fs_type: String,
     pub(crate) source: Vec<u8>,
 }
@@ -58,14 +60,18 @@ fn line(line: &[u8]) -> Option<MountLine> {
     let options = fields.next()?;
     // Optional fields end with a single dash.
     fields.find(|&field| field == b"-")?;
+    let fs_type = String::from_utf8_lossy(fields.next()?).into_owned();
+    let source = unescape(fields.next()?);
+    let says_ro = |options: &[u8]| options.split(|&byte| byte == b',').any(|option| option == b"ro");
     Some(MountLine {
         id,
         dev: (number(&dev[..colon])?, number(&dev[colon + 1..])?),
         root,
         point,
-        read_only: options.split(|&byte| byte == b',').any(|option| option == b"ro"),
-        fs_type: String::from_utf8_lossy(fields.next()?).into_owned(),
-        source: unescape(fields.next()?),
+        read_only: says_ro(options),
+        super_read_only: fields.next().is_some_and(says_ro),
+        fs_type,
+        source,
     })
 }
 
@@ -125,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_line_with_optional_fields_and_escapes_is_read() {
-        let text = b"36 35 98:0 /mnt\\0401 /mnt\\0122 rw,noatime master:1 shared:4 - ext3 /dev/root\\134x rw,errors=continue\n\
+        let text = b"36 35 98:0 /mnt\\0401 /mnt\\0122 rw,noatime master:1 shared:4 - ext3 /dev/root\\134x ro,errors=continue\n\
             bad line\n37 35 0:5 / /vole/0 ro,nosuid - tmpfs none rw\n";
         let lines = parse(text);
         assert_eq!(lines.len(), 2);
@@ -133,6 +139,7 @@ mod tests {
         assert_eq!(lines[0].root, b"/mnt 1");
         assert_eq!(lines[0].point, b"/mnt\n2");
         assert_eq!(lines[0].source, b"/dev/root\\x");
+        assert!(lines[0].super_read_only && !lines[1].super_read_only);
         assert!(lines[1].read_only);
         assert_eq!(lines[1].fs_type, "tmpfs");
     }

@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat, openat2};
 use rustix::io::Errno;
 
 use super::meta::Meta;
-use super::mounts::Tables;
+use super::mounts::{MountLine, Tables};
 use super::resolve::steps;
 use super::{fault, mounts};
 use crate::proto::{Fault, Kind, RootInfo};
@@ -62,6 +62,13 @@ impl Root {
             (None, Some(fault)) => Err(fault.clone()),
             (None, None) => Err(fault(b"", Errno::BADF, "opening the root")),
         }
+    }
+
+    /// Whether the file system that it is on is itself read-only, and not only this mount of it.
+    pub(crate) fn super_read_only(&self, tables: &Tables) -> bool {
+        let id = self.fd.as_ref().and_then(mounts::mount_id);
+        let line = id.and_then(|id| line_of(&self.path, id, tables));
+        line.is_some_and(|line| line.super_read_only)
     }
 
     /// Opens the root anew, for one that is a file.
@@ -126,11 +133,7 @@ fn describe(path: &Path, fd: &OwnedFd, meta: &Meta, tables: &Tables) -> RootInfo
     let Some(id) = mounts::mount_id(fd) else {
         return info;
     };
-    let line = if path.as_os_str().as_bytes().starts_with(INIT_ROOT) {
-        tables.first(id)
-    } else {
-        tables.own(id)
-    };
+    let line = line_of(path, id, tables);
     let Some(line) = line else {
         return info;
     };
@@ -148,4 +151,13 @@ fn describe(path: &Path, fd: &OwnedFd, meta: &Meta, tables: &Tables) -> RootInfo
     info.source = line.source.clone();
     info.read_only = line.read_only;
     info
+}
+
+/// The line of a mount in the table that has a root's path.
+fn line_of<'a>(path: &Path, id: u64, tables: &'a Tables) -> Option<&'a MountLine> {
+    if path.as_os_str().as_bytes().starts_with(INIT_ROOT) {
+        tables.first(id)
+    } else {
+        tables.own(id)
+    }
 }

@@ -1,7 +1,8 @@
 //! A blocking client over pipes: what a test says to an agent that serves a directory.
 
-use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use vole_agent::frame;
@@ -10,8 +11,8 @@ use vole_agent::proto::{Entry, Fault, FromAgent, Hello, Order, Page, Place, Repl
 use vole_agent::serve::serve;
 
 pub(crate) struct Client {
-    input: PipeWriter,
-    output: PipeReader,
+    input: Box<dyn Write>,
+    output: Box<dyn Read>,
     pub(crate) hello: Hello,
     next: u32,
 }
@@ -23,8 +24,20 @@ impl Client {
 
     pub(crate) fn of(roots: Roots) -> Self {
         let (agent_in, input) = std::io::pipe().unwrap();
-        let (mut output, agent_out) = std::io::pipe().unwrap();
+        let (output, agent_out) = std::io::pipe().unwrap();
         std::thread::spawn(move || serve(Arc::new(roots), agent_in, agent_out));
+        Self::meet(Box::new(input), Box::new(output))
+    }
+
+    /// An agent in a process of its own, which ends when the client does.
+    pub(crate) fn of_program(program: &mut Command) -> Self {
+        let mut agent = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (input, output) = (agent.stdin.take().unwrap(), agent.stdout.take().unwrap());
+        std::thread::spawn(move || agent.wait());
+        Self::meet(Box::new(input), Box::new(output))
+    }
+
+    fn meet(input: Box<dyn Write>, mut output: Box<dyn Read>) -> Self {
         let mut preamble = [0; frame::PREAMBLE];
         output.read_exact(&mut preamble).unwrap();
         frame::check_preamble(preamble).unwrap();
@@ -48,6 +61,10 @@ impl Client {
         self.next += 1;
         self.send(&ToAgent::Request { id: self.next, request });
         self.next
+    }
+
+    pub(crate) fn confirm(&mut self, id: u32, through: u64) {
+        self.send(&ToAgent::Confirm { id, through });
     }
 
     pub(crate) fn cancel(&mut self, id: u32) {

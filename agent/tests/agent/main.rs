@@ -4,6 +4,8 @@
 
 mod browse;
 mod client;
+mod own;
+mod probe;
 mod search;
 mod signs;
 mod usage;

@@ -5,20 +5,12 @@ use vole_agent::proto::own::{Change, Sampled, Skipped, Why};
 
 use crate::cli::json::Path;
 use crate::cli::output::Output;
-use crate::core::figures;
+use crate::core::figures::{self, entries};
 use crate::ops::chown::{Block, Plan, Report};
 use crate::text;
 
 /// Entries that a list for people shows.
 const SHOWN: usize = 10;
-
-/// A number of entries in words.
-pub(super) fn entries(number: u64) -> String {
-    match number {
-        1 => "1 entry".to_owned(),
-        number => format!("{} entries", figures::count(number)),
-    }
-}
 
 pub(super) fn plan(plan: &Plan, output: &Output) -> anyhow::Result<()> {
     let request = &plan.request;

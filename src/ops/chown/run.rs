@@ -1,6 +1,9 @@
 //! Carries a plan out: what entries were is on this machine's disk before each batch of them is changed. Stops before the
 //! next batch when it is cancelled or the journal has no room, and lets what was confirmed finish.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +22,8 @@ const SKIPS: usize = 1000;
 const SLACK: u64 = 64 << 10;
 /// Batches that are written down together before the disk is waited for.
 const TOGETHER: usize = 8;
+/// How long a change that stops waits for what the agent has left to say of batches that were carried out.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// See [`super::run`].
 pub(super) async fn run(
@@ -54,7 +59,8 @@ pub(super) async fn run(
         ),
         writer: Some(writer),
         confirmed: 0,
-        applied: 0,
+        applied: BTreeSet::new(),
+        settled: 0,
         total: plan.census.change,
         report,
         progress,
@@ -141,8 +147,10 @@ struct Pump<'a> {
     writer: Option<Writer>,
     /// The last batch that may be carried out.
     confirmed: u64,
-    /// The last batch that was.
-    applied: u64,
+    /// The batches that were, in any order; those up to [`Self::settled`] are left out.
+    applied: BTreeSet<u64>,
+    /// All batches up to this one were carried out.
+    settled: u64,
     total: u64,
     report: Report,
     progress: &'a mpsc::Sender<Progress>,
@@ -151,14 +159,14 @@ struct Pump<'a> {
 impl Pump<'_> {
     async fn pump(&mut self, cancel: &CancellationToken) {
         loop {
-            if self.report.stopped.is_some() && self.applied >= self.confirmed {
-                return;
-            }
             let stopping = self.report.stopped.is_some();
+            let settled = self.settled >= self.confirmed;
             let next = tokio::select! {
                 // What is there is taken before a cancel, so that none of it is lost.
                 biased;
                 next = self.owning.next() => next,
+                // What was left alone in the last batch may take several messages.
+                () = tokio::time::sleep(LAST_WORDS), if stopping && settled => return,
                 () = cancel.cancelled(), if !stopping => {
                     self.stop("cancelled");
                     continue;
@@ -168,15 +176,22 @@ impl Pump<'_> {
                 Ok(Some(OwnItem::Batch { number, groups })) => self.batches(number, groups, cancel).await,
                 Ok(Some(item)) => self.take(item).await,
                 Ok(None) => return,
-                Err(EngineError::Partial { notes }) => {
-                    self.skip(notes.iter().map(skip_of).collect());
-                    return;
-                }
                 Err(error) => {
-                    self.stop(&error.to_string());
+                    self.fail(&error);
                     return;
                 }
             }
+        }
+    }
+
+    fn fail(&mut self, error: &EngineError) {
+        match error {
+            EngineError::Partial { notes } => {
+                let entries = crate::core::figures::entries(notes.len() as u64);
+                let first = notes.first().map(crate::text::fault).unwrap_or_default();
+                self.stop(&format!("{entries} changed only in part; the first: {first}"));
+            }
+            error => self.stop(&error.to_string()),
         }
     }
 
@@ -200,7 +215,7 @@ impl Pump<'_> {
                 Some(Ok(Some(OwnItem::Batch { number, groups }))) => waiting.push((number, groups)),
                 Some(Ok(Some(item))) => others.push(item),
                 Some(Err(error)) => {
-                    self.stop(&error.to_string());
+                    self.fail(&error);
                     break;
                 }
                 Some(Ok(None)) | None => break,
@@ -249,7 +264,10 @@ impl Pump<'_> {
     async fn take(&mut self, item: OwnItem) {
         match item {
             OwnItem::Applied { number, changed, skips } => {
-                self.applied = number;
+                self.applied.insert(number);
+                while self.applied.remove(&(self.settled + 1)) {
+                    self.settled += 1;
+                }
                 self.report.changed += changed;
                 self.skip(skips);
                 if let Some(Err(error)) = self.writer.as_mut().map(|writer| writer.applied(number, changed)) {
@@ -297,7 +315,7 @@ async fn verify(session: &Session, root: u32, plan: &Plan, now: &Now, report: &R
         Ok(census) if census.change <= report.skipped => None,
         Ok(census) => Some(format!(
             "{} are not as asked although all were changed: something was made or changed meanwhile; run it again",
-            crate::core::figures::counted(census.change - report.skipped, "entry")
+            crate::core::figures::entries(census.change - report.skipped)
         )),
         Err(error) => Some(format!(
             "all was carried out, but what came of it could not be checked: {error}"

@@ -226,3 +226,53 @@ fn weight(record: &Record) -> usize {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
+
+#[cfg(test)]
+mod tests {
+    use vole_agent::proto::Kind;
+
+    use super::*;
+
+    fn group(dir: &str, names: usize, length: usize) -> Group {
+        let record = |number: usize| Record {
+            name: format!("{number:0length$}").into_bytes(),
+            dev: (8, 1),
+            ino: number as u64,
+            kind: Kind::File,
+            nlink: 1,
+            uid: 0,
+            gid: 0,
+            mode: 0,
+            capability: None,
+            acl: None,
+            default_acl: None,
+        };
+        Group {
+            dir: dir.as_bytes().to_vec(),
+            records: (0..names).map(record).collect(),
+        }
+    }
+
+    #[test]
+    fn portions_fit_a_frame_and_lose_nothing() {
+        let groups = vec![group("", 3000, 200), group("d", 1, 3), group("e", 4000, 250)];
+        let portions = portions(groups.clone());
+        assert!(portions.len() > 2, "{}", portions.len());
+        for portion in &portions {
+            assert!(postcard::to_stdvec(portion).unwrap().len() <= AT_ONCE);
+        }
+        let flat = |groups: &[Group]| -> Vec<(Vec<u8>, Record)> {
+            let one = |group: &Group| {
+                let dir = group.dir.clone();
+                group
+                    .records
+                    .clone()
+                    .into_iter()
+                    .map(move |record| (dir.clone(), record))
+            };
+            groups.iter().flat_map(one).collect()
+        };
+        assert_eq!(flat(&portions.concat()), flat(&groups));
+        assert_eq!(super::portions(vec![group("d", 2, 3)]), [vec![group("d", 2, 3)]]);
+    }
+}

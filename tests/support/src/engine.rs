@@ -280,11 +280,11 @@ impl Engine {
         }
     }
 
-    /// Imports the image: busybox under all its names, two users, and a directory with content of its own at
-    /// `/var/lib/seeded` (for the copy-up trap).
+    /// Imports the image: busybox under all its names, two users, a directory with content of its own at
+    /// `/var/lib/seeded` (for the copy-up trap), an empty one at `/srv/empty`, and one that only root passes at `/locked`.
     fn import(&self, busybox: &Path) -> Result<(), Unavailable> {
         let script = r#"
-            r=$1/rootfs; mkdir -p $r/bin $r/etc $r/tmp $r/var/lib/seeded; chmod 1777 $r/tmp; cp "$2" $r/bin/busybox
+            r=$1/rootfs; mkdir -p $r/bin $r/etc $r/tmp $r/srv/empty $r/locked $r/var/lib/seeded; chmod 1777 $r/tmp; chmod 700 $r/locked; cp "$2" $r/bin/busybox
             for a in $($r/bin/busybox --list); do [ -e $r/bin/$a ] || ln -s busybox $r/bin/$a; done
             printf 'root:x:0:0::/:/bin/sh\napp:x:999:998::/:/bin/sh\n' >$r/etc/passwd
             printf 'root:x:0:\nappg:x:998:\n' >$r/etc/group

@@ -2,6 +2,7 @@
 //! Prints a table for the README. Knows vole only from outside.
 
 mod fleet;
+mod owners;
 mod screen;
 mod stats;
 mod tree;
@@ -36,6 +37,12 @@ pub(crate) fn run(only: &[&str]) -> anyhow::Result<()> {
     }
     if wanted("directory") {
         screen::directory(&vole, &mut table)?;
+    }
+    if wanted("chown") {
+        owners::chown(&vole, &mut table)?;
+    }
+    if wanted("doctor") {
+        owners::doctor(&vole, &mut table)?;
     }
     println!("\n{table}");
     Ok(())

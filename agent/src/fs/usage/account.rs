@@ -68,6 +68,27 @@ impl Tree {
     }
 }
 
+/// Trees that are being measured.
+#[derive(Debug, Default)]
+pub(super) struct Trees(Mutex<Vec<Arc<Tree>>>);
+
+impl Trees {
+    /// Reports a tree's progress from now on.
+    pub(super) fn began(&self, tree: &Arc<Tree>) {
+        lock(&self.0).push(Arc::clone(tree));
+    }
+
+    /// The progress of all trees that changed and are not complete.
+    pub(super) fn progress(&self) -> Vec<UsageItem> {
+        lock(&self.0).iter().filter_map(|tree| tree.progress()).collect()
+    }
+
+    /// Ends the progress of a tree.
+    pub(super) fn ended(&self, place: u32) {
+        lock(&self.0).retain(|tree| tree.index != place);
+    }
+}
+
 /// What the entries of one subtree add up to.
 #[derive(Debug)]
 pub(super) struct Account {

@@ -1,24 +1,22 @@
-//! Sizes of trees: all places in one pool of threads, with the sums that `du -x` gives. This file deals out the work
-//! and sends the news; [`walker`] walks, [`account`] adds up.
+//! Sizes of trees: all places in one pool of threads, with the sums that `du -x` gives. This file sends
+//! the news; [`walker`] counts, [`account`] adds up, [`super::parallel`] walks.
 
 mod account;
 mod inodes;
 mod look;
-mod pool;
 mod walker;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::thread::{self, Builder};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-
-use super::{Roots, fault};
+use super::Roots;
+use super::parallel::{self, Pool};
 use crate::proto::{Place, UsageItem};
 use crate::serve::Halt;
 use crate::signs::Signs;
-use pool::Pool;
-use walker::Walker;
+use account::Trees;
+use walker::Counter;
 
 /// How often running totals are sent.
 const TICK: Duration = Duration::from_millis(100);
@@ -28,13 +26,6 @@ const GATHER: Duration = Duration::from_millis(5);
 const WAITING: usize = 1024;
 /// Bytes of a batch, well below a frame with one more item on top.
 const BATCH: usize = 128 << 10;
-/// Threads at least: warm, more than there are cores cost nothing; cold, eight are twice as fast as two.
-const THREADS: usize = 8;
-/// Most threads that a client may ask for.
-const MOST_THREADS: u32 = 64;
-/// Stack of a walker: it does not recurse, and its buffer is on the heap.
-const STACK: usize = 128 << 10;
-
 /// Measures all places.
 pub(super) fn run(
     roots: &Roots,
@@ -44,32 +35,21 @@ pub(super) fn run(
     signs: &Signs,
     mut deliver: impl FnMut(Vec<UsageItem>) -> Result<(), Halt>,
 ) -> Result<(), Halt> {
-    let threads = match threads {
-        0 => thread::available_parallelism().map_or(THREADS, |cores| cores.get().clamp(THREADS, 64)),
-        asked => asked.min(MOST_THREADS) as usize,
-    };
     let pool = Pool::new(places.len());
+    let trees = Trees::default();
     let (report, news) = sync_channel(WAITING);
     thread::scope(|scope| {
-        let mut started = 0;
-        let mut refused = None;
-        for _ in 0..threads {
-            let walker = Walker::new(roots, places, depth, signs, &pool, report.clone());
-            match Builder::new()
-                .stack_size(STACK)
-                .spawn_scoped(scope, move || walker.run())
-            {
-                Ok(_) => started += 1,
-                // A pids limit: go on with those that there are.
-                Err(error) => refused = Some(error),
-            }
-        }
+        parallel::start(scope, parallel::threads(threads), &pool, roots.resolver, || Counter {
+            roots,
+            places,
+            depth,
+            signs,
+            pool: &pool,
+            trees: &trees,
+            report: report.clone(),
+        })?;
         drop(report);
-        if let (0, Some(error)) = (started, refused) {
-            let errno = Errno::from_raw_os_error(error.raw_os_error().unwrap_or(0));
-            return Err(fault(b"", errno, "starting a thread").into());
-        }
-        let result = gather(&news, &pool, &mut deliver);
+        let result = gather(&news, &trees, &mut deliver);
         pool.stop();
         // Walkers that wait to report end when nobody listens any more.
         drop(news);
@@ -80,7 +60,7 @@ pub(super) fn run(
 /// Passes news on in batches until all walkers have ended.
 fn gather(
     news: &Receiver<UsageItem>,
-    pool: &Pool,
+    trees: &Trees,
     deliver: &mut impl FnMut(Vec<UsageItem>) -> Result<(), Halt>,
 ) -> Result<(), Halt> {
     let mut tick = Instant::now() + TICK;
@@ -102,7 +82,7 @@ fn gather(
             }
         }
         if Instant::now() >= tick {
-            pool.progress().into_iter().for_each(|item| batch.add(item));
+            trees.progress().into_iter().for_each(|item| batch.add(item));
             tick = Instant::now() + TICK;
         }
         deliver(batch.items)?;

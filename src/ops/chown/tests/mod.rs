@@ -349,3 +349,68 @@ async fn who_uses_it_has_to_be_confirmed() {
         plan.caveats
     );
 }
+
+/// What the files beneath are, by path.
+fn modes(dir: &std::path::Path) -> Vec<(std::path::PathBuf, u32)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let mut found = vec![(dir.to_owned(), std::fs::symlink_metadata(dir).unwrap().mode())];
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match std::fs::symlink_metadata(&path).unwrap() {
+            meta if meta.is_dir() => found.extend(modes(&path)),
+            meta => found.push((path, meta.mode())),
+        }
+    }
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn the_real_agent_changes_modes_and_takes_them_back() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    for sub in 0..3 {
+        let sub = dir.path().join(format!("d{sub}"));
+        std::fs::create_dir(&sub).unwrap();
+        for file in 0..200 {
+            let file = sub.join(format!("f{file}"));
+            std::fs::write(&file, "x").unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o4751)).unwrap();
+        }
+    }
+    std::os::unix::fs::symlink("/etc/passwd", dir.path().join("link")).unwrap();
+    let before = modes(dir.path());
+    let agent = Arc::new(vole_agent::fs::Roots::open([dir.path()]));
+    let journals = tempfile::tempdir().unwrap();
+    let store = Store::at(journals.path().join("journal"));
+    let engine = Engine::new(EngineId::new("fake"), Arc::new(Fake::over(agent)));
+    let request = Request {
+        change: Change {
+            mode: Some(words::mode("g+w,o=").unwrap()),
+            recursive: true,
+            ..Change::default()
+        },
+        words: "g+w,o=".to_owned(),
+        ..World::request("v", MountKind::Named)
+    };
+    let (to, _) = watch::channel(Census::default());
+    let cancel = CancellationToken::new();
+    let plan = plan(&engine, request, OffsetDateTime::UNIX_EPOCH, to, cancel.clone())
+        .await
+        .unwrap();
+    assert_eq!((plan.refused.as_deref(), plan.census.change), (None, 604), "{plan:?}");
+    let (to, _heard) = mpsc::channel(100);
+    let report = run(&engine, Arc::new(plan), &store, to, cancel.clone()).await.unwrap();
+    assert_eq!((report.changed, report.skipped, &report.stopped), (604, 0, &None));
+    assert!(
+        modes(dir.path())
+            .iter()
+            .all(|(path, mode)| path.ends_with("link") || mode & 0o027 == 0o020)
+    );
+    let (to, _heard) = mpsc::channel(100);
+    let undone = undo(&engine, &store, &report.journal.unwrap(), to, cancel)
+        .await
+        .unwrap();
+    assert_eq!((undone.restored, undone.skipped, &undone.stopped), (604, 0, &None));
+    assert_eq!(modes(dir.path()), before);
+}

@@ -1,42 +1,40 @@
 //! Deals out work to walkers: places that nobody has begun, and directories that a busy walker hands over.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 
-use super::account::Tree;
-use super::walker::Task;
-use crate::proto::UsageItem;
+use super::Task;
 use crate::serve::lock;
 
 /// What a walker does next.
-pub(super) enum Work {
+pub(super) enum Work<C> {
     /// Begins a place, by its index.
     Place(usize),
     /// Takes over directories.
-    Tasks(Vec<Task>),
+    Tasks(Vec<Task<C>>),
 }
 
 /// The work of one request.
 #[derive(Debug)]
-pub(super) struct Pool {
-    shared: Mutex<Shared>,
+pub(in crate::fs) struct Pool<C> {
+    shared: Mutex<Shared<C>>,
     changed: Condvar,
     /// Walkers that wait; read without the lock by those that could hand over.
     hungry: AtomicUsize,
     stopped: AtomicBool,
-    trees: Mutex<Vec<Arc<Tree>>>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    tasks: Vec<Task>,
+struct Shared<C> {
+    tasks: Vec<Task<C>>,
     next_place: usize,
     places: usize,
     busy: usize,
 }
 
-impl Pool {
-    pub(super) fn new(places: usize) -> Self {
+impl<C> Pool<C> {
+    /// The work of so many places.
+    pub(in crate::fs) fn new(places: usize) -> Self {
         Self {
             shared: Mutex::new(Shared {
                 tasks: Vec::new(),
@@ -47,12 +45,11 @@ impl Pool {
             changed: Condvar::new(),
             hungry: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
-            trees: Mutex::default(),
         }
     }
 
     /// The next work; `None` when there is none and none can come. A walker that had work says so.
-    pub(super) fn take(&self, had_work: bool) -> Option<Work> {
+    pub(super) fn take(&self, had_work: bool) -> Option<Work<C>> {
         let mut shared = lock(&self.shared);
         shared.busy -= usize::from(had_work);
         loop {
@@ -80,7 +77,7 @@ impl Pool {
     }
 
     /// Takes half of a walker's tasks when another waits: the older half, whose trees are the larger.
-    pub(super) fn hand_over(&self, tasks: &mut Vec<Task>) {
+    pub(super) fn hand_over(&self, tasks: &mut Vec<Task<C>>) {
         if self.hungry.load(Ordering::Relaxed) == 0 || tasks.len() < 2 {
             return;
         }
@@ -93,30 +90,15 @@ impl Pool {
     }
 
     /// Whether the request was cancelled.
-    pub(super) fn stopped(&self) -> bool {
+    pub(in crate::fs) fn stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
 
     /// Ends all walkers soon.
-    pub(super) fn stop(&self) {
+    pub(in crate::fs) fn stop(&self) {
         // Under the lock, so that nobody who has just looked goes to wait.
         let _shared = lock(&self.shared);
         self.stopped.store(true, Ordering::Relaxed);
         self.changed.notify_all();
-    }
-
-    /// Reports a tree's progress from now on.
-    pub(super) fn began(&self, tree: &Arc<Tree>) {
-        lock(&self.trees).push(Arc::clone(tree));
-    }
-
-    /// The progress of all trees that changed and are not complete.
-    pub(super) fn progress(&self) -> Vec<UsageItem> {
-        lock(&self.trees).iter().filter_map(|tree| tree.progress()).collect()
-    }
-
-    /// Ends the progress of a tree.
-    pub(super) fn ended(&self, place: u32) {
-        lock(&self.trees).retain(|tree| tree.index != place);
     }
 }
