@@ -118,7 +118,7 @@ fn what_was_found_is_marked_in_the_table_counted_in_the_header_and_told_in_the_d
         let mut rows = shown.lines().filter(|line| line.contains(name));
         rows.next().unwrap().to_owned()
     };
-    assert!(row(" db").contains("db !"), "{shown}");
+    assert!(row("▌ db").contains("▌ db !"), "{shown}");
     assert!(!row(" other").contains("other !"), "{shown}");
     assert!(row("vole  docker").contains("3 findings"), "{shown}");
     keys(&mut state, "/ d b enter");
