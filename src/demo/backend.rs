@@ -14,7 +14,7 @@ use vole_agent::signs::Signs;
 
 use super::contents::Contents;
 use super::tree::{Node, fault};
-use super::{search, usage};
+use super::{access, owners, search, usage};
 
 /// The most entries in a page.
 const PAGE_LIMIT: u32 = 4096;
@@ -54,6 +54,8 @@ pub(super) struct Trees {
     pub(super) roots: Vec<Arc<Root>>,
     /// Whether measurements answer at once instead of taking a moment.
     pub(super) instant: bool,
+    /// Whether they were opened for a change.
+    pub(super) writable: bool,
 }
 
 impl Trees {
@@ -75,7 +77,7 @@ impl Backend for Trees {
             arch: super::ARCH.to_owned(),
             kernel: super::KERNEL.to_owned(),
             openat2: true,
-            roots: self.roots.iter().map(|root| root_info(root)).collect(),
+            roots: self.roots.iter().map(|root| root_info(root, !self.writable)).collect(),
         }
     }
 
@@ -115,13 +117,10 @@ impl Backend for Trees {
                 };
                 search::grep(self, &at, &dfa, limits, sink)
             }
-            Request::Probe { .. } | Request::Census { .. } | Request::Own { .. } | Request::Undo { .. } => {
-                Err(Halt::Fault(vole_agent::proto::Fault {
-                    errno: None,
-                    path: Vec::new(),
-                    message: "not yet".to_owned(),
-                }))
-            }
+            Request::Probe { probes } => access::probe(self, &probes, sink),
+            Request::Census { at, change, leave } => owners::census(self, &at, &change, &leave, sink),
+            Request::Own { at, change, leave } => owners::own(self, &at, &change, &leave, sink),
+            Request::Undo { root, change, groups } => owners::undo(self, root, &change, &groups, sink),
             Request::FileSystems { roots } => {
                 let rows = roots
                     .iter()
@@ -227,7 +226,7 @@ fn follow(node: &Node, path: &[u8], tail: u64, sink: &Sink) -> Result<Vec<Fault>
     }
 }
 
-fn root_info(root: &Root) -> RootInfo {
+fn root_info(root: &Root, read_only: bool) -> RootInfo {
     let row = file_system(0, root);
     RootInfo {
         kind: root.node.kind(),
@@ -236,7 +235,7 @@ fn root_info(root: &Root) -> RootInfo {
         fs_root: root.path.clone().into_bytes(),
         fs_type: row.fs_type,
         source: row.source,
-        read_only: true,
+        read_only,
     }
 }
 

@@ -100,6 +100,7 @@ impl DemoDaemon {
         let trees = Trees {
             roots: found,
             instant: self.options.instant,
+            writable: spec.purpose.writes(),
         };
         Ok(Opened {
             session: in_process(Arc::new(trees)).await?,

@@ -5,12 +5,14 @@
 //! `tree` and `contents` hold the files, `backend` answers the agent's protocol out of them, `fleet` says what
 //! there is, `daemon` answers for the engine. Knows nothing of screens.
 
+mod access;
 mod backend;
 mod changes;
 mod contents;
 mod daemon;
 mod fleet;
 mod lines;
+mod owners;
 mod search;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! The demo against the promises of the protocol, through a real session.
 
 mod fleet;
+mod owners;
 mod reading;
 mod trees;
 

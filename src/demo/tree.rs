@@ -2,6 +2,8 @@
 //! requests, engines or screens.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustix::io::Errno;
 use vole_agent::proto::{Entry, Fault, Kind, Time};
@@ -30,7 +32,13 @@ pub(super) struct Node {
     other_fs: bool,
     ino: u64,
     mtime: i64,
+    /// What was given to entries of this tree since it was made.
+    given: Given,
 }
+
+/// Owners and modes that entries were given, by inode: a tree's entries may be made anew whenever somebody asks.
+#[derive(Debug, Clone, Default)]
+struct Given(Arc<RwLock<HashMap<u64, (u32, u32, u32)>>>);
 
 #[derive(Debug, Clone)]
 enum Body {
@@ -89,6 +97,7 @@ impl Node {
             other_fs: false,
             ino: 0,
             mtime: 0,
+            given: Given::default(),
         }
     }
 
@@ -139,11 +148,12 @@ impl Node {
         self.owner.get_or_insert((0, 0));
         self.age.get_or_insert(86_400);
         self.name = Vec::new();
-        self.settle(now, mix(seed), 3600);
+        self.settle(now, mix(seed), 3600, &Given::default());
         self
     }
 
-    fn settle(&mut self, now: i64, parent_ino: u64, inherited_age: i64) {
+    fn settle(&mut self, now: i64, parent_ino: u64, inherited_age: i64, given: &Given) {
+        self.given = given.clone();
         let hash = name_hash(parent_ino, &self.name);
         self.ino = match self.links {
             Some((group, _)) => mix(group) & 0xff_ffff_ffff,
@@ -159,7 +169,7 @@ impl Node {
         if let Body::Dir(children) = &mut self.body {
             for child in children {
                 child.owner = child.owner.or(owner);
-                child.settle(now, ino, age);
+                child.settle(now, ino, age, given);
             }
         }
     }
@@ -219,7 +229,7 @@ impl Node {
         let mut node = (many.make)(index);
         node.owner = node.owner.or(self.owner);
         let age = self.age.unwrap_or(0);
-        node.settle(self.mtime + age, self.ino, age);
+        node.settle(self.mtime + age, self.ino, age, &self.given);
         node
     }
 
@@ -243,12 +253,12 @@ impl Node {
 
     /// The entry as the protocol tells it.
     pub(super) fn entry(&self) -> Entry {
-        let (uid, gid) = self.owner.unwrap_or((0, 0));
+        let (uid, gid, mode) = self.permissions();
         let grown = self.contents().map_or(0, Contents::grown_seconds);
         Entry {
             name: self.name.clone(),
             kind: self.kind(),
-            mode: self.mode,
+            mode,
             uid,
             gid,
             size: self.size(),
@@ -266,6 +276,18 @@ impl Node {
             other_fs: self.other_fs,
             errno: None,
         }
+    }
+
+    fn permissions(&self) -> (u32, u32, u32) {
+        let (uid, gid) = self.owner.unwrap_or((0, 0));
+        let given = self.given.0.read().unwrap_or_else(PoisonError::into_inner);
+        given.get(&self.ino).copied().unwrap_or((uid, gid, self.mode))
+    }
+
+    /// Gives an entry, by all its names, another owner and mode.
+    pub(super) fn give(&self, uid: u32, gid: u32, mode: u32) {
+        let mut given = self.given.0.write().unwrap_or_else(PoisonError::into_inner);
+        given.insert(self.ino, (uid, gid, mode));
     }
 
     fn size(&self) -> u64 {

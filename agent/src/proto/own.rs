@@ -99,7 +99,7 @@ pub struct Skipped {
 pub struct Census {
     /// Entries looked at, the top included.
     pub entries: u64,
-    /// Entries that would change.
+    /// Entries that would change; a file with several names counts by the first of them, and the others as unchanged.
     pub change: u64,
     /// Entries that are right already, or not meant.
     pub unchanged: u64,
@@ -185,7 +185,7 @@ pub enum OwnItem {
         /// At most [`BATCH_RECORDS`] records.
         groups: Vec<Group>,
     },
-    /// A batch was changed, as far as that could be.
+    /// A batch was changed, as far as that could be. Comes again for a batch whose skips do not fit one reply.
     Applied {
         /// The batch.
         number: u64,
@@ -194,7 +194,7 @@ pub enum OwnItem {
         /// Entries of it that were left alone.
         skips: Vec<Skipped>,
     },
-    /// Entries counted so far; the last one is complete.
+    /// Numbers counted so far, without names; the last one is complete, with names.
     Counted(Census),
 }
 

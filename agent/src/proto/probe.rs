@@ -96,7 +96,8 @@ pub struct Owner {
     pub entries: u64,
 }
 
-/// What came of a [`Probe`].
+/// What came of a [`Probe`]. The place, and each entry beneath it, is judged by itself, as if all above it could be passed;
+/// what cannot be passed above the place is `barred`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probed {
     /// Index of the probe in the request.
@@ -114,7 +115,7 @@ pub struct Probed {
     pub write: i32,
     /// `errno` of executing it, or of entering a directory.
     pub enter: i32,
-    /// `errno` of writing it as root with every capability on files.
+    /// `errno` of writing it as root with every capability on files; `ENOSYS` when the agent cannot be root.
     pub write_as_root: i32,
     /// Whether the file system itself (not only the helper's mount) is read-only.
     pub super_read_only: bool,
