@@ -8,14 +8,15 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use futures_util::stream::{self, BoxStream, StreamExt};
+use time::OffsetDateTime;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::backend::Trees;
 use super::fleet::{ROOT_DIR, Where, World};
 use super::{ARCH, DemoOptions, KERNEL, usage};
 use crate::engine::daemon::{
-    About, Changes, ContainerDetail, ContainerList, ContainerRow, Daemon, DiskUsage, EngineEvent, Flavour, Masked,
-    NewVolume, VolumeList, VolumeRow,
+    About, Changes, ContainerDetail, ContainerList, ContainerRow, Daemon, DiskUsage, EngineEvent, Flavour, Layer,
+    Masked, NewVolume, PathIn, Process, Switch, VolumeList, VolumeRow,
 };
 use crate::engine::error::EngineError;
 use crate::engine::local::in_process;
@@ -68,6 +69,26 @@ impl DemoDaemon {
         Ok(())
     }
 
+    /// Switches a container after the moment that an engine takes for it.
+    async fn switch(&self, id: &str, switch: Switch) -> Result<(), EngineError> {
+        if !self.options.instant {
+            tokio::time::sleep(REMOVAL).await;
+        }
+        self.world().switch(id, switch)?;
+        let action = match switch {
+            Switch::Start => "start",
+            Switch::Stop => "die",
+            Switch::Restart => "restart",
+        };
+        self.tell(EngineEvent::Container {
+            id: id.to_owned(),
+            action: action.to_owned(),
+            name: None,
+            image: None,
+        });
+        Ok(())
+    }
+
     fn find(&self, target: &Target) -> Result<Arc<super::backend::Root>, String> {
         let (at, what) = match target {
             Target::Volume { name, .. } => {
@@ -111,42 +132,6 @@ impl DemoDaemon {
 }
 
 impl Daemon for DemoDaemon {
-    fn log_tail<'a>(
-        &'a self,
-        _id: &'a str,
-        _since: Option<time::OffsetDateTime>,
-        _lines: u32,
-    ) -> BoxFuture<'a, Result<Vec<Vec<u8>>, EngineError>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
-    }
-
-    fn processes<'a>(
-        &'a self,
-        _id: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<crate::engine::daemon::Process>, EngineError>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
-    }
-
-    fn path_in<'a>(
-        &'a self,
-        _id: &'a str,
-        _path: &'a str,
-    ) -> BoxFuture<'a, Result<Option<crate::engine::daemon::PathIn>, EngineError>> {
-        Box::pin(std::future::ready(Ok(None)))
-    }
-
-    fn file_in<'a>(&'a self, _id: &'a str, _path: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, EngineError>> {
-        Box::pin(std::future::ready(Ok(None)))
-    }
-
-    fn layer<'a>(
-        &'a self,
-        _id: &'a str,
-        _limit: usize,
-    ) -> BoxFuture<'a, Result<crate::engine::daemon::Layer, EngineError>> {
-        Box::pin(std::future::ready(Ok(crate::engine::daemon::Layer::default())))
-    }
-
     fn endpoint(&self) -> String {
         "demo".to_owned()
     }
@@ -164,7 +149,7 @@ impl Daemon for DemoDaemon {
             // Its paths are made up: nobody may look for them on this machine.
             same_host: false,
             rootless: false,
-            security: Vec::new(),
+            security: vec!["name=seccomp,profile=builtin".to_owned()],
         };
         ready(Ok(about)).boxed()
     }
@@ -249,6 +234,32 @@ impl Daemon for DemoDaemon {
         Some(self)
     }
 
+    fn log_tail<'a>(
+        &'a self,
+        id: &'a str,
+        _since: Option<OffsetDateTime>,
+        lines: u32,
+    ) -> BoxFuture<'a, Result<Vec<Vec<u8>>, EngineError>> {
+        // What is told of a container is of its present or last run.
+        ready(self.world().log_tail(id, lines)).boxed()
+    }
+
+    fn processes<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Vec<Process>, EngineError>> {
+        ready(self.world().processes(id)).boxed()
+    }
+
+    fn path_in<'a>(&'a self, id: &'a str, path: &'a str) -> BoxFuture<'a, Result<Option<PathIn>, EngineError>> {
+        ready(self.world().path_in(id, path)).boxed()
+    }
+
+    fn file_in<'a>(&'a self, id: &'a str, path: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, EngineError>> {
+        ready(self.world().file_in(id, path)).boxed()
+    }
+
+    fn layer<'a>(&'a self, id: &'a str, limit: usize) -> BoxFuture<'a, Result<Layer, EngineError>> {
+        ready(self.world().layer(id, limit)).boxed()
+    }
+
     fn masked<'a>(
         &'a self,
         container_id: &'a str,
@@ -264,12 +275,8 @@ impl Daemon for DemoDaemon {
 }
 
 impl Changes for DemoDaemon {
-    fn switch_container<'a>(
-        &'a self,
-        _id: &'a str,
-        _switch: crate::engine::daemon::Switch,
-    ) -> BoxFuture<'a, Result<(), EngineError>> {
-        Box::pin(std::future::ready(Err(EngineError::ReadOnly)))
+    fn switch_container<'a>(&'a self, id: &'a str, switch: Switch) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.switch(id, switch).boxed()
     }
 
     fn remove_volume<'a>(&'a self, name: &'a VolumeName) -> BoxFuture<'a, Result<(), EngineError>> {
@@ -315,5 +322,6 @@ fn nothing_there() -> Masked {
         names: Vec::new(),
         more: false,
         exists: false,
+        top: None,
     }
 }

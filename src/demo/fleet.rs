@@ -17,6 +17,7 @@ use time::OffsetDateTime;
 use super::DemoOptions;
 use super::backend::{Disk, Root};
 use super::contents::{Growth, mix};
+use super::insides::Inside;
 use super::lines::hex;
 use super::tree::Node;
 use crate::engine::daemon::{ContainerDetail, ContainerRow, Masked, MountPoint, RequestedMount, VolumeRow};
@@ -58,6 +59,8 @@ pub(super) struct World {
     pub(super) faults: BTreeMap<String, String>,
     /// What images hold beneath mounts, by container id and destination.
     pub(super) masked: BTreeMap<(String, String), Masked>,
+    /// What is in containers, by id.
+    pub(super) insides: BTreeMap<String, Inside>,
 }
 
 impl World {
@@ -71,6 +74,7 @@ impl World {
             roots: BTreeMap::new(),
             faults: BTreeMap::new(),
             masked: BTreeMap::new(),
+            insides: BTreeMap::new(),
         };
         shop::add(&mut world);
         blog::add(&mut world);
@@ -136,6 +140,17 @@ impl World {
         if container.live {
             container.detail.pid = 1_400 + 211 * (self.containers.len() as i64 + 1);
         }
+        let now = self.now;
+        let run = &mut container.detail.run;
+        run.log_driver = "json-file".to_owned();
+        if container.row.state != "created" {
+            run.started = Some(now - time::Duration::seconds(container.started));
+        }
+        if matches!(container.row.state.as_str(), "exited" | "restarting") {
+            run.exit_code = Some(container.code);
+            run.finished = run.started.map(|started| started + time::Duration::seconds(2));
+        }
+        self.insides.insert(id.clone(), container.inside);
         container.detail.mounts.clone_from(&container.row.mounts);
         for (destination, size, tree) in container.memory {
             self.root(Where::Tmpfs(id.clone(), destination), Disk::Memory(size), "/", tree);
@@ -145,6 +160,7 @@ impl World {
                 names: names.iter().map(|name| name.as_bytes().to_vec()).collect(),
                 more: false,
                 exists: true,
+                top: None,
             };
             self.masked.insert((id.clone(), destination), masked);
         }
@@ -211,6 +227,11 @@ struct Container {
     live: bool,
     memory: Vec<(String, u64, Node)>,
     masked: Vec<(String, &'static [&'static str])>,
+    inside: Inside,
+    /// Seconds since it was started last.
+    started: i64,
+    /// How it ended.
+    code: i64,
 }
 
 /// A container in one of the engine's states, with the engine's sentence on it.
@@ -234,6 +255,12 @@ fn container(name: &str, image: &str, state: &str, status: &str) -> Container {
         live: matches!(state, "running" | "paused"),
         memory: Vec::new(),
         masked: Vec::new(),
+        inside: Inside {
+            runs: (0, 0, name.to_owned()),
+            ..Inside::default()
+        },
+        started: DAY,
+        code: 0,
     }
 }
 
@@ -302,6 +329,41 @@ impl Container {
         let options = format!("size={}m,mode=1777", size / MIB);
         self.detail.tmpfs.insert(destination.to_owned(), options);
         self.memory.push((destination.to_owned(), size, tree));
+        self
+    }
+
+    /// Runs it as somebody else than root.
+    fn user(mut self, uid: u32, gid: u32, args: &str) -> Self {
+        self.detail.run.user = format!("{uid}:{gid}");
+        self.inside.runs = (uid, gid, args.to_owned());
+        self
+    }
+
+    /// What it wrote to its log.
+    fn says(mut self, lines: &[&str]) -> Self {
+        self.inside.log = lines.iter().map(|line| (*line).to_owned()).collect();
+        self
+    }
+
+    /// How it ended, so many seconds after its last start ago.
+    fn ended(mut self, code: i64, started: i64) -> Self {
+        self.code = code;
+        self.started = started;
+        self
+    }
+
+    /// What it wrote to its own layer, and how much.
+    fn wrote(mut self, paths: &[&str], bytes: u64) -> Self {
+        self.inside.wrote = paths.iter().map(|path| (*path).to_owned()).collect();
+        self.inside.bytes = bytes;
+        self
+    }
+
+    /// Makes it crash and start again until its user owns a volume.
+    fn crashes_without(mut self, volume: &str, restarts: u64) -> Self {
+        self.inside.needs = Some(volume.to_owned());
+        self.detail.run.restarts = restarts;
+        self.detail.run.restart_policy = "always".to_owned();
         self
     }
 

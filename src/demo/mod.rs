@@ -11,6 +11,7 @@ mod changes;
 mod contents;
 mod daemon;
 mod fleet;
+mod insides;
 mod lines;
 mod owners;
 mod search;

@@ -449,4 +449,6 @@ pub struct Masked {
     pub more: bool,
     /// Whether the path exists in the image at all.
     pub exists: bool,
+    /// What stands at the path itself, when the engine told.
+    pub top: Option<PathIn>,
 }

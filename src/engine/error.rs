@@ -65,6 +65,9 @@ pub enum EngineError {
         /// Why, and what to try.
         reason: String,
     },
+    /// The operator named what is not there.
+    #[error("{0}")]
+    NotFound(String),
     /// The operator started vole with `--read-only`.
     #[error("vole was started with --read-only: nothing is changed")]
     ReadOnly,

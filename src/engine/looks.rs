@@ -80,15 +80,22 @@ async fn first(client: &Client, id: &str, path: &str, wants_contents: bool) -> R
 /// What stands at a path.
 pub(super) async fn path_in(client: &Client, id: &str, path: &str) -> Result<Option<PathIn>, EngineError> {
     let header = first(client, id, path, false).await?.and_then(|first| first.header);
-    Ok(header.map(|header| PathIn {
-        is_dir: header.is_dir(),
-        mode: header.mode,
-        uid: header.uid,
-        gid: header.gid,
-        link: header
+    Ok(header.as_ref().map(PathIn::from))
+}
+
+impl From<&Header> for PathIn {
+    fn from(header: &Header) -> Self {
+        let link = header
             .is_symlink()
-            .then(|| String::from_utf8_lossy(&header.link).into_owned()),
-    }))
+            .then(|| String::from_utf8_lossy(&header.link).into_owned());
+        Self {
+            is_dir: header.is_dir(),
+            mode: header.mode,
+            uid: header.uid,
+            gid: header.gid,
+            link,
+        }
+    }
 }
 
 /// A small file, symlinks followed within the container.

@@ -106,8 +106,10 @@ pub struct Site {
     pub driver: String,
     /// The driver's options.
     pub options: BTreeMap<String, String>,
-    /// When it was made, in nanoseconds since the epoch.
+    /// When it was made as the engine says, in nanoseconds since the epoch.
     pub created: Option<i128>,
+    /// When its root directory was made, in nanoseconds since the epoch, where this host could tell.
+    pub born: Option<i128>,
     /// Where it really was on the engine's host, symlinks resolved.
     pub resolved: Option<String>,
     /// Major and minor number of the device that held its root. Numbers may change at a start of the host.
@@ -126,18 +128,20 @@ impl Site {
             driver: mount.driver.clone(),
             options: mount.options.clone(),
             created: mount.created.map(OffsetDateTime::unix_timestamp_nanos),
+            born: None,
             resolved,
             dev,
             ino,
         }
     }
 
-    /// Why a mount is not this one, when it is not: another volume of the name.
-    pub fn differs(&self, mount: &Mount) -> Option<&'static str> {
+    /// Why a mount is not this one, when it is not: another volume of the name. `dated` says that the engine's date of a
+    /// volume stays: Docker's is the last change of its directory (measured on 20.10: a chown moves it).
+    pub fn differs(&self, mount: &Mount, dated: bool) -> Option<&'static str> {
         if self.kind != mount.kind {
             return Some("it is of another kind");
         }
-        if self.created != mount.created.map(OffsetDateTime::unix_timestamp_nanos) {
+        if dated && self.created != mount.created.map(OffsetDateTime::unix_timestamp_nanos) {
             return Some("it was made at another time");
         }
         (self.driver != mount.driver || self.options != mount.options).then_some("its driver or options are others")

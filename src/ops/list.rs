@@ -151,6 +151,11 @@ impl Lists {
         }
     }
 
+    /// What inspecting told, by the container's id.
+    pub fn details(&self) -> &HashMap<String, ContainerDetail> {
+        &self.details
+    }
+
     /// Inspects the containers whose mounts the list does not tell: after it, [`Depth::Rows`] leaves no reference out.
     pub async fn inspect_untold(&mut self, engine: &Engine) {
         let untold = self.containers.rows.iter().filter(|row| !row.mounts_told);

@@ -18,6 +18,19 @@ pub(super) fn add(world: &mut World) {
             "Restarting (1) 12 seconds ago",
         )
         .volume("blog_content", "/var/lib/ghost/content", true)
+        .user(999, 998, "node current/index.js")
+        .ended(1, 14)
+        .crashes_without("blog_content", 412)
+        .says(&[
+            "[2026-03-14 09:26:31] INFO Ghost is running in production...",
+            "[2026-03-14 09:26:31] INFO Ghost boot 0.713s",
+            "[2026-03-14 09:26:32] ERROR EACCES: permission denied, open '/var/lib/ghost/content/data/ghost.db'",
+            "Error: EACCES: permission denied, open '/var/lib/ghost/content/data/ghost.db'",
+            "    at async open (node:internal/fs/promises:639:25) {",
+            "  errno: -13, code: 'EACCES', syscall: 'open', path: '/var/lib/ghost/content/data/ghost.db'",
+            "}",
+            "sh: can't create /var/lib/ghost/content/logs/ghost.error.log: Permission denied",
+        ])
         .masks(
             "/var/lib/ghost/content",
             &[
@@ -35,6 +48,8 @@ pub(super) fn add(world: &mut World) {
     );
     world.container(
         service("blog", "db", "mysql:8.4", "running", "Up 6 days")
+            .user(999, 999, "mysqld")
+            .says(&["[Server] /usr/sbin/mysqld: ready for connections. Version: '8.4.5'  port: 3306"])
             .volume("blog_db", "/var/lib/mysql", true)
             .masks("/var/lib/mysql", &[]),
     );

@@ -52,8 +52,36 @@ pub(super) fn add(world: &mut World) {
     world.volume(volume("imports", 8 * DAY), hostile());
     world.container(
         container("importer", "python:3.13-slim", "exited", "Exited (1) 5 hours ago")
-            .volume("imports", "/incoming", true)
+            .volume("imports", "/incoming", false)
+            .ended(1, 5 * HOUR)
+            .says(&[
+                "importing 12 files from /incoming",
+                "Traceback (most recent call last):",
+                "  File \"/app/import.py\", line 31, in <module>",
+                "    open('/incoming/.done', 'w').close()",
+                "OSError: [Errno 30] Read-only file system: '/incoming/.done'",
+            ])
             .masks("/incoming", &[]),
+    );
+    // Its data is on no volume: it goes with the container.
+    world.container(
+        container("analytics-db", "postgres:17.5", "running", "Up 12 days")
+            .user(999, 999, "postgres")
+            .ended(0, 12 * DAY)
+            .says(&["LOG:  database system is ready to accept connections"])
+            .wrote(
+                &[
+                    "/var/lib/postgresql",
+                    "/var/lib/postgresql/data",
+                    "/var/lib/postgresql/data/PG_VERSION",
+                    "/var/lib/postgresql/data/base",
+                    "/var/lib/postgresql/data/base/16384",
+                    "/var/lib/postgresql/data/global/pg_control",
+                    "/var/lib/postgresql/data/pg_wal",
+                    "/run/postgresql/.s.PGSQL.5432",
+                ],
+                2_415_919_104,
+            ),
     );
     world.volume(volume("mail_spool", 700 * DAY), spool());
     world.container(

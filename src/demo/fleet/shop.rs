@@ -61,12 +61,24 @@ fn containers(world: &mut World) {
     );
     world.container(
         service("shop", "db", "postgres:16.9", "running", "Up 3 days (healthy)")
+            .user(999, 999, "postgres")
+            .says(&[
+                "LOG:  starting PostgreSQL 16.9 on x86_64-pc-linux-gnu, 64-bit",
+                "LOG:  listening on IPv4 address \"0.0.0.0\", port 5432",
+                "LOG:  database system is ready to accept connections",
+                "LOG:  checkpoint complete: wrote 42 buffers (0.3%); 0 WAL file(s) added",
+            ])
             .volume("shop_dbdata", "/var/lib/postgresql/data", true)
             .tmpfs("/run/postgresql", 16 * MIB, lock.owner(999, 999).age(3 * DAY))
             .masks("/var/lib/postgresql/data", &[]),
     );
     world.container(
         service("shop", "redis", "redis:7.4-alpine", "running", "Up 3 days")
+            .user(999, 1000, "redis-server *:6379")
+            .says(&[
+                "1:M * Ready to accept connections tcp",
+                "1:M * Background saving terminated with success",
+            ])
             .volume("shop_redis", "/data", true)
             .masks("/data", &[]),
     );

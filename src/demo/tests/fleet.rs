@@ -11,7 +11,7 @@ use vole_agent::proto::Order;
 use super::super::{DemoOptions, engine};
 use super::{NOW, at, daemon, open, open_one, volume, whole};
 use crate::engine::Target;
-use crate::engine::daemon::{Daemon, EngineEvent};
+use crate::engine::daemon::{Daemon, EngineEvent, Switch};
 use crate::model::{Mount, MountId, MountKind, Orphan, Scan};
 use crate::ops::list::{self, Depth};
 use crate::ops::size::{self, Subject};
@@ -217,4 +217,44 @@ async fn the_demo_tells_no_event_of_itself() {
     };
     daemon.tell(event.clone());
     assert_eq!(events.next().await, Some(Ok(event)));
+}
+
+#[tokio::test]
+async fn the_blog_crashes_until_its_user_owns_its_volume_and_the_others_run_or_say_why_not() {
+    let daemon = daemon();
+    let rows = daemon.containers().await.unwrap().rows;
+    let id = |name: &str| rows.iter().find(|row| row.name == name).unwrap().id.clone();
+    let said = |lines: Vec<Vec<u8>>| String::from_utf8(lines.join(&b'\n')).unwrap();
+    let blog = id("blog-app-1");
+    let run = daemon.container(&blog).await.unwrap().unwrap().run;
+    assert_eq!(
+        (run.user.as_str(), run.exit_code, run.restarts),
+        ("999:998", Some(1), 412)
+    );
+    assert!(said(daemon.log_tail(&blog, None, 80).await.unwrap()).contains("Permission denied"));
+    assert_eq!(daemon.log_tail(&blog, None, 2).await.unwrap().len(), 2);
+    assert_eq!(daemon.processes(&blog).await.unwrap(), []);
+    let changes = daemon.changes().unwrap();
+    changes.switch_container(&blog, Switch::Restart).await.unwrap();
+    let state = |rows: Vec<crate::engine::ContainerRow>| rows.into_iter().find(|row| row.id == blog).unwrap().state;
+    assert_eq!(
+        state(daemon.containers().await.unwrap().rows),
+        "restarting",
+        "nothing was mended"
+    );
+    changes.switch_container(&blog, Switch::Stop).await.unwrap();
+    assert_eq!(state(daemon.containers().await.unwrap().rows), "exited");
+
+    let importer = daemon.log_tail(&id("importer"), None, 80).await.unwrap();
+    assert!(said(importer).contains("Read-only file system"));
+    let layer = daemon.layer(&id("analytics-db"), 100).await.unwrap();
+    assert!(layer.paths.iter().any(|path| path.ends_with("PG_VERSION")) && layer.bytes.is_some());
+    assert_eq!(daemon.processes(&id("shop-db-1")).await.unwrap()[0].uid, 999);
+    assert!(
+        changes
+            .switch_container(&id("export-job"), Switch::Start)
+            .await
+            .is_err()
+    );
+    assert!(changes.switch_container("nobody", Switch::Start).await.is_err());
 }

@@ -12,7 +12,7 @@ use super::container;
 use super::tar_names::TarNames;
 use super::trouble::{no_helper, retried};
 use crate::engine::client::{LISTS, Payload, SHORT, encode, read_while};
-use crate::engine::daemon::{Daemon as _, Flavour, Masked};
+use crate::engine::daemon::{Daemon as _, Flavour, Masked, PathIn};
 use crate::engine::error::EngineError;
 use crate::engine::rest::RestDaemon;
 
@@ -90,11 +90,13 @@ pub async fn masked(
         Err(EngineError::Timeout { .. }) => false,
         read => read?,
     };
+    let top = names.top().map(PathIn::from);
     let (names, more) = names.finish();
     Ok(Masked {
         names,
         more: more || !in_time,
         exists: true,
+        top,
     })
 }
 

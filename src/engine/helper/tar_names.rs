@@ -16,6 +16,8 @@ struct Names {
     names: BTreeSet<Vec<u8>>,
     limit: usize,
     more: bool,
+    /// The first header: that of the path itself.
+    top: Option<Header>,
 }
 
 impl TarNames {
@@ -27,6 +29,7 @@ impl TarNames {
                 names: BTreeSet::new(),
                 limit,
                 more: false,
+                top: None,
             },
         }
     }
@@ -40,6 +43,11 @@ impl TarNames {
         self.tar.feed(data, &mut self.names)
     }
 
+    /// The header of the path that the archive is of.
+    pub(super) fn top(&self) -> Option<&Header> {
+        self.names.top.as_ref()
+    }
+
     /// The names in order, and whether there are more.
     pub(super) fn finish(self) -> (Vec<Vec<u8>>, bool) {
         (self.names.names.into_iter().collect(), self.names.more)
@@ -48,10 +56,12 @@ impl TarNames {
 
 impl Reader for Names {
     fn header(&mut self, header: Header) -> Next {
-        match self.note(&header.path, header.is_dir()) {
+        let next = match self.note(&header.path, header.is_dir()) {
             true => Next::Header,
             false => Next::Enough,
-        }
+        };
+        self.top.get_or_insert(header);
+        next
     }
 }
 

@@ -10,6 +10,7 @@ use vole_agent::proto::own::{Census, ModeChange};
 
 use super::place::{self, Survey, at, refusal};
 use super::{Block, Plan, Request, users};
+use crate::engine::daemon::Flavour;
 use crate::engine::host::{Relation, relation};
 use crate::engine::{About, Engine, EngineError, OpenSpec, Purpose, Session, Target};
 use crate::inventory;
@@ -23,6 +24,13 @@ pub(super) struct Now {
     pub(super) survey: Survey,
     /// Every use of the contents once per container, also through mounts that hold them or lie in them.
     pub(super) uses: Vec<Attachment>,
+}
+
+impl Now {
+    /// Whether the engine's date of a volume is that of its making.
+    pub(super) fn is_dated(&self) -> bool {
+        self.about.flavour == Flavour::Podman
+    }
 }
 
 /// Lists anew and finds a mount. A path that nobody binds is one all the same.

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use vole_agent::proto::{Fault, Kind, Place as At, RootInfo};
 
 use super::refuse::{self, Ground};
@@ -32,6 +33,8 @@ pub(super) struct Survey {
     pub(super) others: Vec<Option<String>>,
     /// Device and inode of the mount's root, where this user may look.
     pub(super) inode: Option<((u32, u32), u64)>,
+    /// When the mount's root was made, in nanoseconds since the epoch, where this user may look.
+    pub(super) born: Option<i128>,
     /// What is mounted beneath on the host, relative to the mount.
     pub(super) leave: Vec<Vec<u8>>,
     /// Why it is refused.
@@ -163,7 +166,10 @@ fn look(survey: &mut Survey, layers: &[String], others: &[String]) {
         survey.refused = Some(format!("{path} leads through too many symlinks"));
         return;
     };
-    survey.inode = fs::metadata(&resolved).ok().map(|meta| {
+    let meta = fs::metadata(&resolved).ok();
+    let born = meta.as_ref().and_then(|meta| meta.created().ok());
+    survey.born = born.map(|born| OffsetDateTime::from(born).unix_timestamp_nanos());
+    survey.inode = meta.map(|meta| {
         let dev = meta.dev();
         ((rustix::fs::major(dev), rustix::fs::minor(dev)), meta.ino())
     });

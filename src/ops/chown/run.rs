@@ -85,7 +85,7 @@ async fn begin(
     let planned = &request.mount;
     let now = gather::now(engine, &planned.id, &planned.name, planned.kind, &request.path).await?;
     let site = Site::of(planned, None, (0, 0), 0);
-    if let Some(why) = site.differs(&now.mount) {
+    if let Some(why) = site.differs(&now.mount, now.is_dated()) {
         return Err(refusal(format!(
             "{} is another one than the plan was made for: {why}",
             planned.name
@@ -116,7 +116,10 @@ async fn begin(
     let header = Header {
         engine: engine.id.clone(),
         endpoint: engine.daemon.endpoint(),
-        mount: Site::of(&now.mount, resolved, info.dev, ino),
+        mount: Site {
+            born: now.survey.born,
+            ..Site::of(&now.mount, resolved, info.dev, ino)
+        },
         containers: now.uses.iter().map(|one| one.container.clone()).collect(),
         operation: Operation::Own(Own {
             change: request.change.clone(),

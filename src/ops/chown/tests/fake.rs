@@ -39,6 +39,8 @@ pub(super) struct Tree {
     /// Journals that must hold a batch before it is carried out.
     pub(super) store: Mutex<Option<Store>>,
     pub(super) journal_bytes: AtomicU64,
+    /// The root's inode number.
+    pub(super) ino: AtomicU64,
     done: AtomicU64,
 }
 
@@ -64,6 +66,7 @@ impl Tree {
             hook: Mutex::new(None),
             store: Mutex::new(None),
             journal_bytes: AtomicU64::new(1000),
+            ino: AtomicU64::new(2),
             done: AtomicU64::new(0),
         })
     }
@@ -220,7 +223,7 @@ impl Backend for Tree {
                 allocated: 0,
                 mtime: Time { secs: 0, nanos: 0 },
                 nlink: 2,
-                ino: 2,
+                ino: self.ino.load(Ordering::SeqCst),
                 target: None,
                 other_fs: false,
                 errno: None,

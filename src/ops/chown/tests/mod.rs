@@ -5,7 +5,7 @@ mod fake;
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::engine::daemon::{ContainerRow, MountPoint};
+use crate::engine::daemon::{ContainerRow, Flavour, MountPoint};
 use crate::journal::{Stage, Store};
 use crate::model::{EngineId, MountKind};
 use fake::{Fake, Tree};
@@ -214,7 +214,7 @@ async fn a_full_disk_stops_before_the_batch_that_it_does_not_hold() {
 
 #[tokio::test]
 async fn another_volume_of_the_name_is_left_alone() {
-    let world = World::of(3);
+    let world = World::with(Tree::of(3), |fake| fake.about.flavour = Flavour::Podman);
     let plan = world.plan().await;
     let report = world.run(&plan).await.unwrap();
     let original = world.fake.volume.lock().unwrap().clone();
@@ -234,6 +234,24 @@ async fn another_volume_of_the_name_is_left_alone() {
     )
     .await;
     assert!(refused(error.unwrap_err()));
+    assert_eq!(world.tree.owned_by(999), 3);
+}
+
+#[tokio::test]
+async fn dockers_date_of_a_volume_moves_with_its_directory_and_tells_nothing() {
+    let world = World::of(3);
+    let plan = world.plan().await;
+    world.fake.volume.lock().unwrap().created = Some(OffsetDateTime::UNIX_EPOCH + time::Duration::SECOND);
+    let report = world.run(&plan).await.unwrap();
+    world.fake.volume.lock().unwrap().created = Some(OffsetDateTime::UNIX_EPOCH + time::Duration::HOUR);
+    assert_eq!(world.undo(&report.journal.unwrap()).await.unwrap().restored, 3);
+    // Another directory is another volume.
+    let report = world.run(&plan).await.unwrap();
+    world.tree.ino.store(3, Ordering::SeqCst);
+    assert!(matches!(
+        world.undo(&report.journal.unwrap()).await,
+        Err(EngineError::Refused { .. })
+    ));
     assert_eq!(world.tree.owned_by(999), 3);
 }
 
