@@ -104,6 +104,8 @@ pub enum Command {
     Chmod(Chmod),
     /// Takes a change of owners or permissions back: what the change left as it made it becomes what it was.
     Undo(Undo),
+    /// Says why containers are refused something on their mounts, and what mends it. Tries every access without writing.
+    Doctor(Doctor),
     /// Prints the keys of the screen.
     Keys(Keys),
     /// Prints where vole keeps its files and what is configured.
@@ -371,6 +373,14 @@ fn label(text: &str) -> Result<(String, String), String> {
         _ if text.contains('=') => pair(text),
         key => Ok((key.to_owned(), String::new())),
     }
+}
+
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// What to look at: a container's name or id, or a mount with every container that uses it; everything when not given.
+    #[arg(value_name = "CONTAINER|MOUNT")]
+    pub subjects: Vec<OsString>,
 }
 
 /// Options of `keys`.

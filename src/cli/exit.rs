@@ -18,6 +18,8 @@ pub enum Exit {
     Usage,
     /// Done in part; what was not done is listed on stderr.
     Partly,
+    /// Something was found to be wrong.
+    Findings,
     /// The engine cannot be reached.
     Unreachable,
     /// Cancelled by a signal.
@@ -32,6 +34,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Partly => 3,
+            Self::Findings => 4,
             Self::Unreachable => 5,
             Self::Cancelled => 130,
         }

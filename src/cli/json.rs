@@ -6,6 +6,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::core::figures;
+use crate::doctor::{Finding, Fix};
 use crate::engine::About;
 use crate::fingerprint::Rules;
 use crate::model::size::{Measured, TotalsRow};
@@ -297,6 +298,85 @@ impl<'a> From<&'a Stopped> for StoppedInfo<'a> {
             blocked: one.blocked.as_deref(),
             frees: &one.frees,
             anonymous: &one.anonymous,
+        }
+    }
+}
+
+/// The answer of `doctor`.
+#[derive(Debug, Serialize)]
+pub(super) struct Diagnosis<'a> {
+    pub(super) findings: Vec<FindingInfo<'a>>,
+    pub(super) containers: usize,
+    pub(super) mounts: usize,
+    pub(super) left_out: &'a [String],
+}
+
+/// One fault.
+#[derive(Debug, Serialize)]
+pub(super) struct FindingInfo<'a> {
+    cause: &'static str,
+    container: Option<&'a str>,
+    mount: Option<&'a str>,
+    path: Option<&'a str>,
+    summary: &'a str,
+    evidence: &'a [String],
+    confidence: &'static str,
+    fix: FixInfo<'a>,
+    caveats: &'a [String],
+    wrong_fixes: &'a [String],
+}
+
+/// What mends a fault.
+#[derive(Debug, Serialize)]
+struct FixInfo<'a> {
+    kind: &'static str,
+    command: Option<String>,
+    compose: Option<&'a str>,
+    words: Option<&'a str>,
+    plan: Option<PlanInfo<'a>>,
+}
+
+/// What a change of owners or modes comes to.
+#[derive(Debug, Serialize)]
+struct PlanInfo<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'a str>,
+    change: Option<u64>,
+    unchanged: Option<u64>,
+}
+
+impl<'a> From<&'a Finding> for FindingInfo<'a> {
+    fn from(one: &'a Finding) -> Self {
+        let plan = |to, mode| PlanInfo {
+            to,
+            mode,
+            change: one.counted.map(|counted| counted.change),
+            unchanged: one.counted.map(|counted| counted.unchanged),
+        };
+        let plan = match &one.fix {
+            Fix::Chown { .. } => one.fix.owner().map(|to| plan(Some(to), None)),
+            Fix::Chmod { words, .. } => Some(plan(None, Some(words.as_str()))),
+            Fix::Config { .. } | Fix::Host { .. } | Fix::Refused { .. } | Fix::Advice { .. } => None,
+        };
+        Self {
+            cause: one.cause.word(),
+            container: one.container.as_deref(),
+            mount: one.mount.as_ref().map(|(_, name)| name.as_str()),
+            path: one.path.as_deref(),
+            summary: &one.summary,
+            evidence: &one.evidence,
+            confidence: one.confidence.word(),
+            fix: FixInfo {
+                kind: one.fix.kind(),
+                command: one.fix.command(),
+                compose: one.fix.compose(),
+                words: one.fix.words(),
+                plan,
+            },
+            caveats: &one.caveats,
+            wrong_fixes: &one.wrong_fixes,
         }
     }
 }

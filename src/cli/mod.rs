@@ -7,6 +7,7 @@ mod chown;
 mod config;
 mod create;
 mod df;
+mod doctor;
 mod du;
 mod exit;
 mod get;
@@ -96,6 +97,7 @@ async fn engine_command(context: &Context, command: Command) -> anyhow::Result<E
             Command::Ls(options) => ls::run(context, &engine, &options).await,
             Command::Du(options) => du::run(context, &engine, &options).await,
             Command::Df => df::run(context, &engine).await,
+            Command::Doctor(options) => doctor::run(context, &engine, &options).await,
             Command::Tree(options) => tree::run(context, &engine, &options).await,
             Command::Cat(options) => cat::run(context, &engine, &options).await,
             Command::Grep(options) => grep::run(context, &engine, &options).await,

@@ -232,6 +232,7 @@ pub(crate) fn finding(container: &str, mount: &str, confidence: Confidence) -> F
                 ..Change::default()
             },
         },
+        counted: None,
         caveats: vec!["the image's older version ran as 999 and would lose its access".to_owned()],
         wrong_fixes: vec!["chmod 777: postgres refuses a directory that others may read".to_owned()],
     }

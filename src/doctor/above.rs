@@ -37,7 +37,10 @@ fn passes(who: &Identity, path: &PathIn) -> bool {
 /// The first directory above a mount that a process cannot pass.
 pub(super) fn barred(exam: &Exam<'_>, attached: &Attached) -> Option<Suspected> {
     let (at, runs, (path, there)) = exam.who.iter().enumerate().find_map(|(at, runs)| {
-        let bar = attached.above.iter().find(|(_, there)| !passes(&runs.identity, there))?;
+        let bar = attached
+            .above
+            .iter()
+            .find(|(_, there)| !passes(&runs.identity, there))?;
         Some((at, runs, bar))
     })?;
     let named = refusals(exam, attached);
@@ -49,7 +52,10 @@ pub(super) fn barred(exam: &Exam<'_>, attached: &Attached) -> Option<Suspected> 
     let (confidence, only_failing) = match (named.is_empty(), all) {
         (false, _) => (Confidence::High, false),
         (true, false) => return None,
-        (true, true) if exam.fails() => (Confidence::High, bind && exam.log_speaks() && exam.pathless().next().is_none()),
+        (true, true) if exam.fails() => (
+            Confidence::High,
+            bind && exam.log_speaks() && exam.pathless().next().is_none(),
+        ),
         (true, true) if bind => return None,
         (true, true) => (Confidence::Medium, false),
     };
@@ -67,15 +73,23 @@ pub(super) fn barred(exam: &Exam<'_>, attached: &Attached) -> Option<Suspected> 
     finding.path = Some(shown.clone());
     finding.evidence.push(words::runs(runs));
     finding.evidence.push(words::stands(&shown, &facts(there), ""));
-    finding.evidence.push(format!("entering {shown} as {user}: EACCES by its mode"));
+    finding
+        .evidence
+        .push(format!("entering {shown} as {user}: EACCES by its mode"));
     finding.evidence.extend(named.iter().take(2).map(|one| one.evidence()));
     finding.evidence.extend(exam.fate());
-    finding.caveats.push("a change in the container is lost when it is created anew: make the image's directory right".to_owned());
+    finding
+        .caveats
+        .push("a change in the container is lost when it is created anew: make the image's directory right".to_owned());
     let tried = attached.tried.as_ref().ok().and_then(|tried| tried.get(at));
     if tried.is_some_and(|probed| super::access::refused_at_top(attached, probed, false).is_some()) {
-        finding.caveats.push(format!("{inside} itself refuses {user} too: look again after this is mended"));
+        finding.caveats.push(format!(
+            "{inside} itself refuses {user} too: look again after this is mended"
+        ));
     }
-    finding.wrong_fixes.push(format!("chown of {inside}: it is never reached"));
+    finding
+        .wrong_fixes
+        .push(format!("chown of {inside}: it is never reached"));
     Some((finding, only_failing))
 }
 

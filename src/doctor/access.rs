@@ -7,7 +7,7 @@ use super::causes::{self, Refusal, Verdict};
 use super::complaints::Complaint;
 use super::evidence::{Attached, Untried};
 use super::exam::Exam;
-use super::finding::{Cause, Confidence, Finding};
+use super::finding::{Cause, Confidence, Counted, Finding, Fix};
 use super::may::{self, ENTER, WRITE};
 use super::signatures::Means;
 use super::words::{self, Errno};
@@ -19,9 +19,6 @@ pub(super) type Suspected = (Finding, bool);
 
 /// What is refused on one mount.
 pub(super) fn on(exam: &Exam<'_>, attached: &Attached) -> Vec<Suspected> {
-    if exam.never_ran() {
-        return Vec::new();
-    }
     let tried = match &attached.tried {
         Ok(tried) => tried,
         Err(Untried::MountFailed(_)) => return Vec::new(),
@@ -70,11 +67,24 @@ fn top(exam: &Exam<'_>, attached: &Attached, tried: &[Probed]) -> Option<Suspect
         .iter()
         .map(|one| refused_at_top(attached, one, !named.is_empty()))
         .collect();
-    let (at, errnos) = refused.iter().enumerate().find_map(|(at, errnos)| Some((at, (*errnos)?)))?;
+    let (at, errnos) = refused
+        .iter()
+        .enumerate()
+        .find_map(|(at, errnos)| Some((at, (*errnos)?)))?;
     let (probed, runs) = (tried.get(at)?, exam.who.get(at)?);
     let facts = probed.facts.as_ref()?;
     let by_all = refused.iter().all(Option::is_some);
-    let weight = weight(exam, attached, probed, &Tops { facts, errnos, by_all, named: &named })?;
+    let weight = weight(
+        exam,
+        attached,
+        probed,
+        &Tops {
+            facts,
+            errnos,
+            by_all,
+            named: &named,
+        },
+    )?;
     let refusal = Refusal {
         attached,
         path: &[],
@@ -89,7 +99,9 @@ fn top(exam: &Exam<'_>, attached: &Attached, tried: &[Probed]) -> Option<Suspect
         finding.evidence.push(one.evidence());
     }
     if named.is_empty() {
-        finding.evidence.extend(exam.pathless().take(1).map(Complaint::evidence));
+        finding
+            .evidence
+            .extend(exam.pathless().take(1).map(Complaint::evidence));
     }
     finding.evidence.extend(exam.fate());
     Some((finding, weight.1))
@@ -119,12 +131,19 @@ fn weight(exam: &Exam<'_>, attached: &Attached, probed: &Probed, tops: &Tops<'_>
             (true, _) if exam.fails_otherwise() && !pathless => Some((Confidence::Medium, false)),
             (true, _) | (_, true) => Some((Confidence::High, false)),
             (false, false) if reads => Some((Confidence::High, false)),
-            (false, false) => (!in_use(attached, probed, tops.facts)).then_some((Confidence::Medium, false)),
+            (false, false) => (!in_use(exam, attached, probed, tops.facts)).then_some((Confidence::Medium, false)),
         };
     }
     let made_by_engine = attached.empty == Some(true) && (tops.facts.uid, tops.facts.gid) == (0, 0);
     if made_by_engine || pathless {
-        return Some((if exam.fails() { Confidence::High } else { Confidence::Medium }, false));
+        return Some((
+            if exam.fails() {
+                Confidence::High
+            } else {
+                Confidence::Medium
+            },
+            false,
+        ));
     }
     // A log that speaks of something else explains the failure better than a directory that nobody may write to.
     let unexplained = exam.fails() && !exam.fails_otherwise() && (reads || !exam.log_speaks());
@@ -132,9 +151,13 @@ fn weight(exam: &Exam<'_>, attached: &Attached, probed: &Probed, tops: &Tops<'_>
 }
 
 /// Whether a volume is written to all the same: by somebody else, or by this one somewhere beneath.
-fn in_use(attached: &Attached, probed: &Probed, facts: &Facts) -> bool {
-    let by_others = attached.others.iter().any(|(_, who)| may::may(who, facts, WRITE | ENTER));
-    by_others || probed.sampled > probed.denied
+fn in_use(exam: &Exam<'_>, attached: &Attached, probed: &Probed, facts: &Facts) -> bool {
+    let by_others = attached
+        .others
+        .iter()
+        .any(|(_, who)| may::may(who, facts, WRITE | ENTER));
+    let own = |uid: u32| exam.who.iter().any(|runs| runs.identity.uid == uid);
+    by_others || probed.sampled > probed.denied && probed.owners.iter().any(|one| own(one.uid))
 }
 
 /// A finding with its evidence on who, what and how; what the log says follows.
@@ -159,7 +182,9 @@ pub(super) fn found(
     finding.caveats = verdict.caveats;
     finding.wrong_fixes = verdict.wrong;
     finding.evidence.extend(exam.who.get(at).map(words::runs));
-    finding.evidence.push(words::stands(&inside, refusal.facts, backing::file_system(attached)));
+    finding
+        .evidence
+        .push(words::stands(&inside, refusal.facts, backing::file_system(attached)));
     let tried = format!(
         "tried as {user}: reading {}, writing {}, entering {}",
         words::outcome(refusal.errnos[0]),
@@ -174,18 +199,33 @@ pub(super) fn found(
     if refusal.tried.owners.len() > 1 {
         finding.evidence.push(words::owners(&refusal.tried.owners));
     }
-    if let Some(census) = attached.census.as_ref().filter(|census| census.entries > 0) {
-        finding.evidence.push(format!("{} of {} entries differ", census.change, census.entries));
-    }
+    count(attached, &mut finding);
     if !attached.attachment.rw {
-        finding.caveats.push("the mount is attached read-only besides".to_owned());
+        finding
+            .caveats
+            .push("the mount is attached read-only besides".to_owned());
     }
     if let (true, Some(image)) = (exam.starts_as_root(), exam.image.filter(|image| image.heals)) {
         let data = image.data.as_deref().unwrap_or("its data directory");
-        let own = format!("the image's entrypoint makes {data} its own user's at each start as root, and overrides a chown");
+        let own =
+            format!("the image's entrypoint makes {data} its own user's at each start as root, and overrides a chown");
         finding.caveats.push(own);
     }
     finding
+}
+
+/// What a chown of all of it would do, where that is the fix and somebody counted.
+pub(super) fn count(attached: &Attached, finding: &mut Finding) {
+    let whole = matches!(&finding.fix, Fix::Chown { path, .. } if path.is_root());
+    if let Some(census) = attached.census.as_ref().filter(|census| whole && census.entries > 0) {
+        let more = if census.complete { "" } else { " counted so far" };
+        let line = format!("{} of {} entries{more} differ", census.change, census.entries);
+        finding.evidence.push(line);
+        finding.counted = census.complete.then_some(Counted {
+            change: census.change,
+            unchanged: census.unchanged,
+        });
+    }
 }
 
 /// Complaints of a mount where everything that was tried is allowed, and that something else refuses: a label, a share.
@@ -199,12 +239,21 @@ fn hidden(exam: &Exam<'_>, attached: &Attached, tried: &[Probed]) -> Option<Find
         let owning = complaint.tool.as_deref() == Some("chown") || complaint.errno == Errno::Perm;
         owning.then(|| backing::cause(exam, attached)).flatten()
     })?;
-    let summary = format!("{} was refused {}: {}", exam.name(), Exam::inside(attached, &[]), verdict.because);
+    let summary = format!(
+        "{} was refused {}: {}",
+        exam.name(),
+        Exam::inside(attached, &[]),
+        verdict.because
+    );
     let mut finding = exam.finding_on(attached, verdict.cause, Confidence::High, summary, verdict.fix);
     finding.caveats = verdict.caveats;
     finding.wrong_fixes = verdict.wrong;
     finding.evidence.push(words::runs(runs));
-    finding.evidence.push(words::stands(&Exam::inside(attached, &[]), facts, backing::file_system(attached)));
+    finding.evidence.push(words::stands(
+        &Exam::inside(attached, &[]),
+        facts,
+        backing::file_system(attached),
+    ));
     finding.evidence.extend(named.iter().take(2).map(|one| one.evidence()));
     finding.evidence.extend(exam.fate());
     Some(finding)
@@ -218,7 +267,7 @@ fn untried(exam: &Exam<'_>, attached: &Attached, why: &str) -> Vec<Suspected> {
     }
     let verdict = backing::cause(exam, attached).unwrap_or_else(|| {
         let words = "look at it where it can be tried (with a helper, or named on the command line)".to_owned();
-        Verdict::new(Cause::Unknown, "it could not be tried", super::Fix::Advice { words })
+        Verdict::new(Cause::Unknown, "it could not be tried", Fix::Advice { words })
     });
     let confidence = match verdict.cause {
         Cause::Unknown => Confidence::Low,
@@ -230,7 +279,9 @@ fn untried(exam: &Exam<'_>, attached: &Attached, why: &str) -> Vec<Suspected> {
     finding.caveats = verdict.caveats;
     finding.wrong_fixes = verdict.wrong;
     finding.evidence.extend(exam.who.iter().take(2).map(words::runs));
-    finding.evidence.push(format!("not tried: {}", crate::text::printable_str(why)));
+    finding
+        .evidence
+        .push(format!("not tried: {}", crate::text::printable_str(why)));
     finding.evidence.extend(named.iter().take(2).map(|one| one.evidence()));
     vec![(finding, false)]
 }
@@ -245,7 +296,12 @@ fn gone(exam: &Exam<'_>, attached: &Attached) -> Vec<Suspected> {
         return Vec::new();
     };
     let inside = Exam::inside(attached, &[]);
-    let summary = format!("{} runs as {} and was refused {inside}: {}", exam.name(), words::user(&runs.identity), verdict.because);
+    let summary = format!(
+        "{} runs as {} and was refused {inside}: {}",
+        exam.name(),
+        words::user(&runs.identity),
+        verdict.because
+    );
     let mut finding = exam.finding_on(attached, verdict.cause, Confidence::Medium, summary, verdict.fix);
     finding.caveats = verdict.caveats;
     finding.wrong_fixes = verdict.wrong;

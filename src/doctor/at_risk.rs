@@ -27,7 +27,16 @@ const MARKS: [(&str, &str); 14] = [
 /// Endings of databases in one file.
 const SUFFIXES: [&str; 3] = [".sqlite3", ".sqlite", ".mdb"];
 /// Directories whose contents nobody misses.
-const PASSING: [&str; 8] = ["/tmp", "/var/tmp", "/run", "/proc", "/sys", "/dev", "/var/cache", "/usr/share"];
+const PASSING: [&str; 8] = [
+    "/tmp",
+    "/var/tmp",
+    "/run",
+    "/proc",
+    "/sys",
+    "/dev",
+    "/var/cache",
+    "/usr/share",
+];
 /// A writable layer of this size holds something.
 const LARGE: u64 = 64 << 20;
 
@@ -45,7 +54,7 @@ pub(super) fn on(exam: &Exam<'_>) -> Vec<Finding> {
 fn mark(path: &str) -> Option<(&str, &'static str)> {
     let file = path.trim_end_matches('/');
     let passing = |dir: &&str| file.strip_prefix(*dir).is_some_and(|rest| rest.starts_with('/'));
-    if PASSING.iter().any(|dir| passing(&dir)) {
+    if PASSING.iter().any(|dir| passing(dir)) {
         return None;
     }
     let of_name = MARKS.iter().find_map(|(name, kind)| {
@@ -62,7 +71,11 @@ fn mark(path: &str) -> Option<(&str, &'static str)> {
 fn databases(exam: &Exam<'_>) -> Option<Finding> {
     let layer = exam.case.layer.as_ref()?;
     let on_no_mount = |path: &&String| exam.holder(path.as_bytes()).is_none();
-    let mut found = layer.paths.iter().filter(on_no_mount).filter_map(|path| Some((path, mark(path)?)));
+    let mut found = layer
+        .paths
+        .iter()
+        .filter(on_no_mount)
+        .filter_map(|path| Some((path, mark(path)?)));
     let (path, (dir, kind)) = found.next()?;
     let dir = if dir.is_empty() { "/" } else { dir };
     let summary = format!(
@@ -77,11 +90,17 @@ fn databases(exam: &Exam<'_>) -> Option<Finding> {
     };
     let mut finding = exam.finding(Cause::DataAtRisk, Confidence::High, summary, fix);
     finding.path = Some(text::printable_str(dir));
-    let more = found.take(2).map(|(path, _)| format!("in the writable layer: {}", text::printable_str(path)));
-    finding.evidence.push(format!("in the writable layer: {}", text::printable_str(path)));
+    let more = found
+        .take(2)
+        .map(|(path, _)| format!("in the writable layer: {}", text::printable_str(path)));
+    finding
+        .evidence
+        .push(format!("in the writable layer: {}", text::printable_str(path)));
     finding.evidence.extend(more);
     if let Some(bytes) = layer.bytes {
-        finding.evidence.push(format!("the writable layer holds {}", figures::bytes(bytes)));
+        finding
+            .evidence
+            .push(format!("the writable layer holds {}", figures::bytes(bytes)));
     }
     finding.caveats.push(format!(
         "a volume mounted there is empty at first: copy the data out before the container goes (docker cp {}:{} .)",
@@ -98,14 +117,24 @@ fn large(exam: &Exam<'_>) -> Option<Finding> {
     if !exam.case.state.is_live() {
         return None;
     }
-    let summary = format!("{} has written {} on no mount: it goes with the container", exam.name(), figures::bytes(bytes));
+    let summary = format!(
+        "{} has written {} on no mount: it goes with the container",
+        exam.name(),
+        figures::bytes(bytes)
+    );
     let fix = Fix::Advice {
         words: "look at what it writes, and mount a volume where that is to be kept".to_owned(),
     };
     let mut finding = exam.finding(Cause::DataAtRisk, Confidence::Low, summary, fix);
     let paths = layer.paths.iter().filter(|path| exam.holder(path.as_bytes()).is_none());
-    finding.evidence.push(format!("the writable layer holds {}", figures::bytes(bytes)));
-    finding.evidence.extend(paths.take(5).map(|path| format!("written: {}", text::printable_str(path))));
+    finding
+        .evidence
+        .push(format!("the writable layer holds {}", figures::bytes(bytes)));
+    finding.evidence.extend(
+        paths
+            .take(5)
+            .map(|path| format!("written: {}", text::printable_str(path))),
+    );
     Some(finding)
 }
 
@@ -131,8 +160,12 @@ fn removed_with_it(exam: &Exam<'_>) -> Vec<Finding> {
         };
         let mut finding = exam.finding_on(attached, Cause::DataAtRisk, Confidence::Medium, summary, fix);
         finding.evidence.push("AutoRemove is set".to_owned());
-        finding.evidence.push(format!("{} is not empty", text::printable_str(&attached.mount.name)));
-        finding.caveats.push("copy the data before the container ends".to_owned());
+        finding
+            .evidence
+            .push(format!("{} is not empty", text::printable_str(&attached.mount.name)));
+        finding
+            .caveats
+            .push("copy the data before the container ends".to_owned());
         finding
     });
     told.collect()

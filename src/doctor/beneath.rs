@@ -95,11 +95,19 @@ fn finding(
             recursive: !alone || first.facts.kind == Kind::Dir,
             ..Change::default()
         };
-        let path = if alone || !one_owner { first.path.as_slice() } else { &[] };
+        let path = if alone || !one_owner {
+            first.path.as_slice()
+        } else {
+            &[]
+        };
         verdict.fix = lines::chown(exam, attached, path, change);
     }
     let complains = faults.iter().any(|denied| complaint(exam, named, denied).is_some());
-    let confidence = if complains || exam.fails() { Confidence::High } else { Confidence::Medium };
+    let confidence = if complains || exam.fails() {
+        Confidence::High
+    } else {
+        Confidence::Medium
+    };
     let mut finding = access::found(exam, &refusal, at, verdict, confidence);
     let shown = faults.iter().skip(1).take(SHOWN).map(|denied| {
         let inside = Exam::inside(attached, &denied.path);
@@ -112,7 +120,9 @@ fn finding(
         probed.sampled,
         if probed.whole { "" } else { " (not all)" }
     ));
-    let quoted = named.iter().filter(|one| matches!(one.errno, Errno::Access | Errno::Perm));
+    let quoted = named
+        .iter()
+        .filter(|one| matches!(one.errno, Errno::Access | Errno::Perm));
     finding.evidence.extend(quoted.take(2).map(|one| one.evidence()));
     finding.evidence.extend(exam.fate());
     finding

@@ -113,7 +113,8 @@ fn allowed(refusal: &Refusal<'_>) -> bool {
 
 fn read_only(refusal: &Refusal<'_>) -> Option<Verdict> {
     let super_block = refusal.tried.super_read_only && refusal.errnos[1] != 0 && refusal.errnos[0] == 0;
-    if !refusal.has_errno(EROFS) && !(super_block && allowed(refusal)) {
+    let locked = refusal.has_errno(EROFS) || super_block && allowed(refusal);
+    if !locked {
         return None;
     }
     let fix = Fix::Advice {
@@ -121,7 +122,11 @@ fn read_only(refusal: &Refusal<'_>) -> Option<Verdict> {
                 see `dmesg`), then mount it writable"
             .to_owned(),
     };
-    let verdict = Verdict::new(Cause::ReadOnly, "the file system below is mounted read-only on the host", fix);
+    let verdict = Verdict::new(
+        Cause::ReadOnly,
+        "the file system below is mounted read-only on the host",
+        fix,
+    );
     Some(verdict.wrong("chown and chmod: nothing can be changed on a file system that is read-only"))
 }
 
@@ -130,7 +135,11 @@ fn attribute(refusal: &Refusal<'_>) -> Option<Verdict> {
     if !(facts.immutable || facts.append_only) || !refusal.has_errno(EPERM) {
         return None;
     }
-    let (flag, word) = if facts.immutable { ("i", "immutable") } else { ("a", "append-only") };
+    let (flag, word) = if facts.immutable {
+        ("i", "immutable")
+    } else {
+        ("a", "append-only")
+    };
     let because = format!("it carries the attribute {word} (chattr +{flag}), which binds root too");
     let command = backing::host_path(refusal.attached, refusal.path)
         .map(|path| format!("sudo chattr -{flag} {}", lines::shell(&path)));
@@ -145,7 +154,9 @@ fn attribute(refusal: &Refusal<'_>) -> Option<Verdict> {
 }
 
 fn acl(refusal: &Refusal<'_>) -> Option<Verdict> {
-    let (Class::Named { gives, mask }, _) = may::class(refusal.who, refusal.facts) else { return None };
+    let (Class::Named { gives, mask }, _) = may::class(refusal.who, refusal.facts) else {
+        return None;
+    };
     let want = refusal.want();
     if gives & want != want || mask & want == want {
         return None;
@@ -185,7 +196,11 @@ fn capabilities(exam: &Exam<'_>, refusal: &Refusal<'_>) -> Option<Verdict> {
         facts.gid
     );
     let mut missing = vec!["DAC_OVERRIDE"];
-    missing.extend(super::start::lost(exam).into_iter().filter(|name| *name != "DAC_OVERRIDE"));
+    missing.extend(
+        super::start::lost(exam)
+            .into_iter()
+            .filter(|name| *name != "DAC_OVERRIDE"),
+    );
     missing.sort_unstable();
     let verdict = Verdict::new(Cause::Capabilities, because, lines::cap_add(&missing));
     Some(
@@ -212,7 +227,8 @@ fn odd(refusal: &Refusal<'_>) -> Option<Verdict> {
         false => "owner and mode would allow it, so something else refuses (a security module?)".to_owned(),
     };
     let fix = Fix::Advice {
-        words: "look for a denial of AppArmor or SELinux in the host's audit log (`journalctl -k -g denied`)".to_owned(),
+        words: "look for a denial of AppArmor or SELinux in the host's audit log (`journalctl -k -g denied`)"
+            .to_owned(),
     };
     Some(Verdict::new(Cause::Unknown, because, fix).wrong("chown: the owner is not what refuses"))
 }
@@ -293,7 +309,12 @@ fn users_of(attached: &Attached, gid: u32) -> Vec<String> {
 
 fn owner(exam: &Exam<'_>, refusal: &Refusal<'_>) -> Verdict {
     let (who, facts, attached) = (refusal.who, refusal.facts, refusal.attached);
-    let because = format!("it belongs to {}:{} with mode {:04o}", facts.uid, facts.gid, facts.mode & 0o7777);
+    let because = format!(
+        "it belongs to {}:{} with mode {:04o}",
+        facts.uid,
+        facts.gid,
+        facts.mode & 0o7777
+    );
     let sharing = attached
         .others
         .iter()
@@ -306,8 +327,13 @@ fn owner(exam: &Exam<'_>, refusal: &Refusal<'_>) -> Verdict {
             cli: format!("--user {user}"),
         };
         return Verdict::new(Cause::Ownership, because, fix)
-            .caveat(format!("{name} runs as {user} and uses the same data; a group that both are in would do as well"))
-            .wrong(format!("chown to {}: {name} runs as {user} and would lose its data", words::user(who)));
+            .caveat(format!(
+                "{name} runs as {user} and uses the same data; a group that both are in would do as well"
+            ))
+            .wrong(format!(
+                "chown to {}: {name} runs as {user} and would lose its data",
+                words::user(who)
+            ));
     }
     let one_owner = refusal.tried.owners.iter().all(|one| one.uid == facts.uid);
     let former = exam.image.is_some_and(|image| image.former.contains(&facts.uid));
@@ -320,7 +346,11 @@ fn owner(exam: &Exam<'_>, refusal: &Refusal<'_>) -> Verdict {
         _ => because,
     };
     // Entries of third parties stay theirs.
-    let third = refusal.tried.owners.iter().any(|one| one.uid != who.uid && one.uid != facts.uid);
+    let third = refusal
+        .tried
+        .owners
+        .iter()
+        .any(|one| one.uid != who.uid && one.uid != facts.uid);
     let change = Change {
         uid: Some(who.uid),
         gid: Some(who.gid),
@@ -329,7 +359,8 @@ fn owner(exam: &Exam<'_>, refusal: &Refusal<'_>) -> Verdict {
         ..Change::default()
     };
     let fix = lines::chown(exam, attached, refusal.path, change);
-    let verdict = Verdict::new(cause, because, fix).wrong("chmod 777: opens it to everybody, and new files have the same fault");
+    let verdict =
+        Verdict::new(cause, because, fix).wrong("chmod 777: opens it to everybody, and new files have the same fault");
     let lasting = [MountKind::Named, MountKind::Anonymous].contains(&attached.mount.kind);
     match (attached.in_image.is_some() && attached.empty == Some(true), lasting) {
         (true, true) if !lines::is_nocopy(exam, attached) => verdict.caveat(

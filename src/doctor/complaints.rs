@@ -31,11 +31,6 @@ pub(super) struct Complaint {
 }
 
 impl Complaint {
-    /// Whether its path is this one or beneath it.
-    pub(super) fn is_within(&self, directory: &[u8]) -> bool {
-        self.path.as_deref().is_some_and(|path| within(path, directory).is_some())
-    }
-
     /// The line as evidence.
     pub(super) fn evidence(&self) -> String {
         match self.count {
@@ -148,11 +143,12 @@ fn plain(line: &[u8]) -> Vec<u8> {
         word.len() >= 8
             && word.iter().any(u8::is_ascii_digit)
             && word.contains(&b':')
-            && word.iter().all(|byte| byte.is_ascii_digit() || b":.,-+/TZ[]".contains(byte))
+            && word
+                .iter()
+                .all(|byte| byte.is_ascii_digit() || b":.,-+/TZ[]".contains(byte))
     };
-    let is_date = |word: &[u8]| {
-        word.len() >= 8 && word.iter().all(|byte| byte.is_ascii_digit() || b"-/[".contains(byte))
-    };
+    let is_date =
+        |word: &[u8]| word.len() >= 8 && word.iter().all(|byte| byte.is_ascii_digit() || b"-/[".contains(byte));
     let mut start = out.as_slice().trim_ascii();
     for _ in 0..2 {
         let end = start.iter().position(|byte| *byte == b' ').unwrap_or(start.len());
@@ -169,10 +165,15 @@ fn first_path(line: &[u8]) -> Option<&[u8]> {
     let at = (0..line.len()).find(|&at| {
         let before = at.checked_sub(1).map(|at| line[at]);
         line[at] == b'/'
-            && line.get(at + 1).is_some_and(|next| next.is_ascii_alphanumeric() || b"._-".contains(next))
+            && line
+                .get(at + 1)
+                .is_some_and(|next| next.is_ascii_alphanumeric() || b"._-".contains(next))
             && before.is_none_or(|before| b" '\"`([=:".contains(&before))
     })?;
-    let quote = at.checked_sub(1).map(|at| line[at]).filter(|byte| b"'\"`".contains(byte));
+    let quote = at
+        .checked_sub(1)
+        .map(|at| line[at])
+        .filter(|byte| b"'\"`".contains(byte));
     let end = line[at..].iter().position(|byte| match quote {
         Some(quote) => *byte == quote,
         None => byte.is_ascii_whitespace() || b":,;)]\"'`".contains(byte),
@@ -215,58 +216,283 @@ mod tests {
 
     fn one(line: &str) -> (Means, Errno, Option<String>) {
         let read = read(&[line.as_bytes().to_vec()], "/work");
-        let [one] = read.as_slice() else { panic!("{line}: {read:?}") };
-        let path = one.path.as_deref().map(|path| String::from_utf8_lossy(path).into_owned());
+        let [one] = read.as_slice() else {
+            panic!("{line}: {read:?}")
+        };
+        let path = one
+            .path
+            .as_deref()
+            .map(|path| String::from_utf8_lossy(path).into_owned());
         (one.means, one.errno, path)
     }
 
     #[test]
     fn tools_and_programs_are_understood() {
         let rows: &[(&str, Means, Errno, Option<&str>)] = &[
-            ("sh: can't create /data/x: Permission denied", Means::Refused, Errno::Access, Some("/data/x")),
-            ("sh: 1: cannot create /data/x: Permission denied", Means::Refused, Errno::Access, Some("/data/x")),
-            ("/bin/sh: 1: cannot create x: Read-only file system", Means::Refused, Errno::ReadOnly, Some("/work/x")),
-            ("touch: /d/x: Read-only file system", Means::Refused, Errno::ReadOnly, Some("/d/x")),
-            ("touch: /data/x y: Permission denied", Means::Refused, Errno::Access, Some("/data/x y")),
-            ("touch: cannot touch '/d/x': Permission denied", Means::Refused, Errno::Access, Some("/d/x")),
-            ("touch: cannot touch ‘/d/x’: Permission denied", Means::Refused, Errno::Access, Some("/d/x")),
-            ("mkdir: can't create directory '/x': Permission denied", Means::Refused, Errno::Access, Some("/x")),
-            ("mkdir: cannot create directory ‘/bitnami/x’: Permission denied", Means::Refused, Errno::Access, Some("/bitnami/x")),
-            ("cat: can't open '/d/s': Permission denied", Means::Refused, Errno::Access, Some("/d/s")),
-            ("ls: can't open '/d': Permission denied", Means::Refused, Errno::Access, Some("/d")),
-            ("ls: cannot open directory '/d': Permission denied", Means::Refused, Errno::Access, Some("/d")),
-            ("dd: error writing '/d/x': No space left on device", Means::Refused, Errno::NoSpace, Some("/d/x")),
-            ("sh: write error: No space left on device", Means::Refused, Errno::NoSpace, None),
-            ("bash: line 1: /d/x: Permission denied", Means::Refused, Errno::Access, Some("/d/x")),
-            ("bash: /d/x: Operation not permitted", Means::Refused, Errno::Perm, Some("/d/x")),
-            ("rm: can't remove '/d/x': Operation not permitted", Means::Refused, Errno::Perm, Some("/d/x")),
-            ("chown: /d: Operation not permitted", Means::Refused, Errno::Perm, Some("/d")),
-            ("chown: changing ownership of '/d': Operation not permitted", Means::Refused, Errno::Perm, Some("/d")),
-            ("chmod: /d/x: Operation not permitted", Means::OwnerOnly, Errno::Perm, Some("/d/x")),
-            ("touch: setting times of '/d/x': Operation not permitted", Means::OwnerOnly, Errno::Perm, Some("/d/x")),
-            ("find: ‘/d/sub’: Permission denied", Means::Refused, Errno::Access, Some("/d/sub")),
-            ("error: failed switching to \"postgres\": operation not permitted", Means::Privileges, Errno::Perm, None),
-            ("2024-01-01 00:00:00.000 UTC [1] FATAL:  data directory \"/p\" has wrong ownership", Means::Owner, Errno::Perm, Some("/p")),
-            ("FATAL:  data directory \"/p\" has group or world access", Means::Mode, Errno::Perm, Some("/p")),
-            ("FATAL:  could not open file \"global/pg_control\": Permission denied", Means::Refused, Errno::Access, Some("/work/global/pg_control")),
-            ("mysqld: Can't create/write to file '/var/lib/mysql/is_writable' (Errcode: 13 - Permission denied)", Means::Refused, Errno::Access, Some("/var/lib/mysql/is_writable")),
-            ("1:M 01 Jan 2024 # Failed opening the RDB file root (in server root dir /etc/cron.d) for saving: Permission denied", Means::Attack, Errno::Access, Some("/etc/cron.d")),
-            ("1:M # Failed opening the temp RDB file temp-1.rdb (in server root dir /data) for saving: Permission denied", Means::Refused, Errno::Access, Some("/data")),
-            ("Error: EACCES: permission denied, open '/data/x.json'", Means::Refused, Errno::Access, Some("/data/x.json")),
-            ("Error: EROFS: read-only file system, mkdir '/app/c'", Means::Refused, Errno::ReadOnly, Some("/app/c")),
-            ("PermissionError: [Errno 13] Permission denied: '/data/x'", Means::Refused, Errno::Access, Some("/data/x")),
-            ("OSError: [Errno 30] Read-only file system: '/data/x'", Means::Refused, Errno::ReadOnly, Some("/data/x")),
-            ("java.nio.file.AccessDeniedException: /usr/share/es/data/nodes", Means::Refused, Errno::Access, Some("/usr/share/es/data/nodes")),
-            ("GF_PATHS_DATA='/var/lib/grafana' is not writable.", Means::Refused, Errno::Access, Some("/var/lib/grafana")),
-            ("panic: open /prometheus/queries.active: permission denied", Means::Refused, Errno::Access, Some("/prometheus/queries.active")),
-            ("nginx: [emerg] mkdir() \"/var/cache/nginx/client_temp\" failed (13: Permission denied)", Means::Refused, Errno::Access, Some("/var/cache/nginx/client_temp")),
-            ("exec /entry.sh: permission denied", Means::Exec, Errno::Access, Some("/entry.sh")),
-            ("OCI runtime: exec: \"/run.sh\": permission denied: unknown", Means::Exec, Errno::Access, Some("/run.sh")),
-            ("chdir to cwd (\"/srv/x\") set in config.json failed: permission denied", Means::Workdir, Errno::Access, Some("/srv/x")),
-            ("thread panicked: Os { code: 13, kind: PermissionDenied, message: \"Permission denied\" }", Means::Refused, Errno::Access, None),
-            ("something failed for '/da ta/y': got permission denied", Means::Refused, Errno::Access, Some("/da ta/y")),
-            ("\u{1b}[31mtouch: /d/x: Permission denied\u{1b}[0m", Means::Refused, Errno::Access, Some("/d/x")),
-            ("2024-05-01T10:00:00.123Z touch: /d/../e/./x: Permission denied", Means::Refused, Errno::Access, Some("/e/x")),
+            (
+                "sh: can't create /data/x: Permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/data/x"),
+            ),
+            (
+                "sh: 1: cannot create /data/x: Permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/data/x"),
+            ),
+            (
+                "/bin/sh: 1: cannot create x: Read-only file system",
+                Means::Refused,
+                Errno::ReadOnly,
+                Some("/work/x"),
+            ),
+            (
+                "touch: /d/x: Read-only file system",
+                Means::Refused,
+                Errno::ReadOnly,
+                Some("/d/x"),
+            ),
+            (
+                "touch: /data/x y: Permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/data/x y"),
+            ),
+            (
+                "touch: cannot touch '/d/x': Permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/d/x"),
+            ),
+            (
+                "touch: cannot touch ‘/d/x’: Permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/d/x"),
+            ),
+            (
+                "mkdir: can't create directory '/x': Permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/x"),
+            ),
+            (
+                "mkdir: cannot create directory ‘/bitnami/x’: Permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/bitnami/x"),
+            ),
+            (
+                "cat: can't open '/d/s': Permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/d/s"),
+            ),
+            (
+                "ls: can't open '/d': Permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/d"),
+            ),
+            (
+                "ls: cannot open directory '/d': Permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/d"),
+            ),
+            (
+                "dd: error writing '/d/x': No space left on device",
+                Means::Refused,
+                Errno::NoSpace,
+                Some("/d/x"),
+            ),
+            (
+                "sh: write error: No space left on device",
+                Means::Refused,
+                Errno::NoSpace,
+                None,
+            ),
+            (
+                "bash: line 1: /d/x: Permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/d/x"),
+            ),
+            (
+                "bash: /d/x: Operation not permitted",
+                Means::Refused,
+                Errno::Perm,
+                Some("/d/x"),
+            ),
+            (
+                "rm: can't remove '/d/x': Operation not permitted",
+                Means::Refused,
+                Errno::Perm,
+                Some("/d/x"),
+            ),
+            (
+                "chown: /d: Operation not permitted",
+                Means::Refused,
+                Errno::Perm,
+                Some("/d"),
+            ),
+            (
+                "chown: changing ownership of '/d': Operation not permitted",
+                Means::Refused,
+                Errno::Perm,
+                Some("/d"),
+            ),
+            (
+                "chmod: /d/x: Operation not permitted",
+                Means::OwnerOnly,
+                Errno::Perm,
+                Some("/d/x"),
+            ),
+            (
+                "touch: setting times of '/d/x': Operation not permitted",
+                Means::OwnerOnly,
+                Errno::Perm,
+                Some("/d/x"),
+            ),
+            (
+                "find: ‘/d/sub’: Permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/d/sub"),
+            ),
+            (
+                "error: failed switching to \"postgres\": operation not permitted",
+                Means::Privileges,
+                Errno::Perm,
+                None,
+            ),
+            (
+                "2024-01-01 00:00:00.000 UTC [1] FATAL:  data directory \"/p\" has wrong ownership",
+                Means::Owner,
+                Errno::Perm,
+                Some("/p"),
+            ),
+            (
+                "FATAL:  data directory \"/p\" has group or world access",
+                Means::Mode,
+                Errno::Perm,
+                Some("/p"),
+            ),
+            (
+                "FATAL:  could not open file \"global/pg_control\": Permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/work/global/pg_control"),
+            ),
+            (
+                "mysqld: Can't create/write to file '/var/lib/mysql/is_writable' (Errcode: 13 - Permission denied)",
+                Means::Refused,
+                Errno::Access,
+                Some("/var/lib/mysql/is_writable"),
+            ),
+            (
+                "1:M 01 Jan 2024 # Failed opening the RDB file root (in server root dir /etc/cron.d) for saving: Permission denied",
+                Means::Attack,
+                Errno::Access,
+                Some("/etc/cron.d"),
+            ),
+            (
+                "1:M # Failed opening the temp RDB file temp-1.rdb (in server root dir /data) for saving: Permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/data"),
+            ),
+            (
+                "Error: EACCES: permission denied, open '/data/x.json'",
+                Means::Refused,
+                Errno::Access,
+                Some("/data/x.json"),
+            ),
+            (
+                "Error: EROFS: read-only file system, mkdir '/app/c'",
+                Means::Refused,
+                Errno::ReadOnly,
+                Some("/app/c"),
+            ),
+            (
+                "PermissionError: [Errno 13] Permission denied: '/data/x'",
+                Means::Refused,
+                Errno::Access,
+                Some("/data/x"),
+            ),
+            (
+                "OSError: [Errno 30] Read-only file system: '/data/x'",
+                Means::Refused,
+                Errno::ReadOnly,
+                Some("/data/x"),
+            ),
+            (
+                "java.nio.file.AccessDeniedException: /usr/share/es/data/nodes",
+                Means::Refused,
+                Errno::Access,
+                Some("/usr/share/es/data/nodes"),
+            ),
+            (
+                "GF_PATHS_DATA='/var/lib/grafana' is not writable.",
+                Means::Refused,
+                Errno::Access,
+                Some("/var/lib/grafana"),
+            ),
+            (
+                "panic: open /prometheus/queries.active: permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/prometheus/queries.active"),
+            ),
+            (
+                "nginx: [emerg] mkdir() \"/var/cache/nginx/client_temp\" failed (13: Permission denied)",
+                Means::Refused,
+                Errno::Access,
+                Some("/var/cache/nginx/client_temp"),
+            ),
+            (
+                "exec /entry.sh: permission denied",
+                Means::Exec,
+                Errno::Access,
+                Some("/entry.sh"),
+            ),
+            (
+                "OCI runtime: exec: \"/run.sh\": permission denied: unknown",
+                Means::Exec,
+                Errno::Access,
+                Some("/run.sh"),
+            ),
+            (
+                "chdir to cwd (\"/srv/x\") set in config.json failed: permission denied",
+                Means::Workdir,
+                Errno::Access,
+                Some("/srv/x"),
+            ),
+            (
+                "thread panicked: Os { code: 13, kind: PermissionDenied, message: \"Permission denied\" }",
+                Means::Refused,
+                Errno::Access,
+                None,
+            ),
+            (
+                "something failed for '/da ta/y': got permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/da ta/y"),
+            ),
+            (
+                "\u{1b}[31mtouch: /d/x: Permission denied\u{1b}[0m",
+                Means::Refused,
+                Errno::Access,
+                Some("/d/x"),
+            ),
+            (
+                "2024-05-01T10:00:00.123Z touch: /d/../e/./x: Permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/e/x"),
+            ),
         ];
         for (line, means, errno, path) in rows {
             assert_eq!(one(line), (*means, *errno, path.map(str::to_owned)), "{line}");

@@ -23,15 +23,18 @@ pub(super) fn intrusion(exam: &Exam<'_>) -> Option<Finding> {
         one.product
     );
     let fix = Fix::Advice {
-        words: "take it off the network, look for what else was done, set a password and bind it to an inner network; do \
+        words:
+            "take it off the network, look for what else was done, set a password and bind it to an inner network; do \
                 not make the path writable"
-            .to_owned(),
+                .to_owned(),
     };
     let mut finding = exam.finding(Cause::Intrusion, Confidence::High, summary, fix);
     finding.path = path;
     finding.evidence.push(one.evidence());
     finding.evidence.extend(exam.who.first().map(words::runs));
-    finding.wrong_fixes.push(format!("chown or chmod of {shown}: the refusal is what protects the host"));
+    finding.wrong_fixes.push(format!(
+        "chown or chmod of {shown}: the refusal is what protects the host"
+    ));
     Some(finding)
 }
 
@@ -42,7 +45,11 @@ pub(super) fn in_image(exam: &Exam<'_>) -> Option<Finding> {
         let counts = exam.fails() || exam.case.state.is_live() && one.count >= OFTEN;
         refusal && counts && one.path.is_some() && exam.mount_of(one).is_none() && one.tool.is_none()
     })?;
-    let runs = exam.who.iter().find(|runs| runs.identity.uid != 0).or(exam.who.first())?;
+    let runs = exam
+        .who
+        .iter()
+        .find(|runs| runs.identity.uid != 0)
+        .or(exam.who.first())?;
     let path = one.path.as_deref()?;
     let directory = directory(path);
     let user = words::user(&runs.identity);
@@ -55,23 +62,34 @@ pub(super) fn in_image(exam: &Exam<'_>) -> Option<Finding> {
         "mount a volume at {directory}, or make it {user}'s in the image: RUN chown -R {user} {}",
         lines::shell(&directory)
     );
-    let confidence = if exam.fails() { Confidence::Medium } else { Confidence::Low };
+    let confidence = if exam.fails() {
+        Confidence::Medium
+    } else {
+        Confidence::Low
+    };
     let mut finding = exam.finding(Cause::Ownership, confidence, summary, Fix::Advice { words });
     finding.path = Some(text::printable(path));
     finding.evidence.push(words::runs(runs));
     finding.evidence.push(one.evidence());
     finding.evidence.extend(exam.fate());
-    finding.wrong_fixes.push("chown in the container: it is lost when the container is created anew".to_owned());
+    finding
+        .wrong_fixes
+        .push("chown in the container: it is lost when the container is created anew".to_owned());
     Some(finding)
 }
 
 /// A failing container that was refused something, and nothing that was tried explains it.
 pub(super) fn unknown(exam: &Exam<'_>) -> Option<Finding> {
-    let one = exam.pathless().find(|one| matches!(one.errno, Errno::Access | Errno::Perm))?;
+    let one = exam
+        .pathless()
+        .find(|one| matches!(one.errno, Errno::Access | Errno::Perm))?;
     if !exam.fails() {
         return None;
     }
-    let summary = format!("{} fails and was refused something; nothing that was tried explains it", exam.name());
+    let summary = format!(
+        "{} fails and was refused something; nothing that was tried explains it",
+        exam.name()
+    );
     let fix = Fix::Advice {
         words: "find out which path is meant (a more talkative log, strace), and look again".to_owned(),
     };
@@ -82,7 +100,10 @@ pub(super) fn unknown(exam: &Exam<'_>) -> Option<Finding> {
         let inside = Exam::inside(attached, &[]);
         match &attached.tried {
             Ok(tried) => {
-                let refused = tried.iter().filter_map(|one| access::refused_at_top(attached, one, false)).count();
+                let refused = tried
+                    .iter()
+                    .filter_map(|one| access::refused_at_top(attached, one, false))
+                    .count();
                 format!("{inside}: {refused} of {} identities refused", tried.len())
             }
             Err(_) => format!("{inside}: not tried"),
@@ -94,11 +115,13 @@ pub(super) fn unknown(exam: &Exam<'_>) -> Option<Finding> {
 
 /// Space on no mount: the writable layer of a failing container.
 pub(super) fn no_space(exam: &Exam<'_>) -> Option<Finding> {
-    let elsewhere = |one: &&Complaint| {
-        one.errno == Errno::NoSpace && one.means == Means::Refused && exam.mount_of(one).is_none()
-    };
+    let elsewhere =
+        |one: &&Complaint| one.errno == Errno::NoSpace && one.means == Means::Refused && exam.mount_of(one).is_none();
     let one = exam.complaints.iter().find(elsewhere).filter(|_| exam.fails())?;
-    let summary = format!("{} fails and says that no space is left, on no mount of its own", exam.name());
+    let summary = format!(
+        "{} fails and says that no space is left, on no mount of its own",
+        exam.name()
+    );
     let fix = Fix::Host {
         command: "vole df".to_owned(),
     };

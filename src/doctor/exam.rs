@@ -59,6 +59,8 @@ impl<'a> Exam<'a> {
         let failed = run.exit_code.is_some_and(|code| code != 0 && !STOPPED.contains(&code));
         match &self.case.state {
             ContainerState::Restarting => true,
+            // Docker leaves one whose program could not be executed as it was made.
+            ContainerState::Created => !run.error.is_empty(),
             ContainerState::Exited | ContainerState::Dead => failed || !run.error.is_empty(),
             ContainerState::Running => {
                 run.restarts > 0 && run.started.is_some_and(|started| self.case.at - started < SETTLED)
@@ -70,7 +72,10 @@ impl<'a> Exam<'a> {
     /// Whether its failure has another explanation than a refusal: memory, a missing program, a crash.
     pub(super) fn fails_otherwise(&self) -> bool {
         let run = &self.case.run;
-        run.oom_killed || run.exit_code.is_some_and(|code| matches!(code, 125..=127 | 132..=136 | 139))
+        run.oom_killed
+            || run
+                .exit_code
+                .is_some_and(|code| matches!(code, 125..=127 | 132..=136 | 139))
     }
 
     /// Whether the log was read and says something.
@@ -102,7 +107,9 @@ impl<'a> Exam<'a> {
             let destination = mount.attachment.destination.as_bytes();
             let rest = within(path, destination).or_else(|| {
                 // `/var/run` is `/run` in every image of today.
-                let real = destination.strip_prefix(b"/var").filter(|rest| rest.starts_with(b"/run"))?;
+                let real = destination
+                    .strip_prefix(b"/var")
+                    .filter(|rest| rest.starts_with(b"/run"))?;
                 within(path, real)
             });
             let rest = rest.or_else(|| {
@@ -160,6 +167,7 @@ impl<'a> Exam<'a> {
             evidence: Vec::new(),
             confidence,
             fix,
+            counted: None,
             caveats: Vec::new(),
             wrong_fixes: Vec::new(),
         }

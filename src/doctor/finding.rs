@@ -156,6 +156,15 @@ pub enum Fix {
     },
 }
 
+/// What a change of owners would do to a mount, as far as it was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// Entries that would change.
+    pub change: u64,
+    /// Entries that are right already, or not meant.
+    pub unchanged: u64,
+}
+
 /// One fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -175,6 +184,8 @@ pub struct Finding {
     pub confidence: Confidence,
     /// What mends it.
     pub fix: Fix,
+    /// What a chown of the whole mount would do; `None` when nobody counted.
+    pub counted: Option<Counted>,
     /// What must be known before the fix (it reverts at the next create, …).
     pub caveats: Vec<String>,
     /// Fixes that people try here and that are wrong, with the reason.

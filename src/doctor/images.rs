@@ -114,7 +114,8 @@ pub fn known(image: &str) -> Option<&'static Image> {
     let other = |owner: &str| repository.contains(&format!("{owner}/"));
     IMAGES.iter().find(|row| {
         let owned = row.names.iter().any(|name| name.contains('/'));
-        row.fits(repository, tag) && (owned || !["bitnami", "bitnamilegacy", "linuxserver"].iter().any(|one| other(one)))
+        row.fits(repository, tag)
+            && (owned || !["bitnami", "bitnamilegacy", "linuxserver"].iter().any(|one| other(one)))
     })
 }
 
@@ -127,8 +128,16 @@ mod tests {
         assert!(parse(BUILT_IN).unwrap().len() > 35);
         let row = "[[image]]\nroot = true\nheals = true\nsource = 'x'\n";
         assert!(parse(&format!("{row}names = ['*']")).unwrap_err().contains("names"));
-        assert!(parse(&format!("{row}names = ['a']\nuser = '1'")).unwrap_err().contains("uid:gid"));
-        assert!(parse(&format!("{row}names = ['a']\nmajor = '8'")).unwrap_err().contains("<8"));
+        assert!(
+            parse(&format!("{row}names = ['a']\nuser = '1'"))
+                .unwrap_err()
+                .contains("uid:gid")
+        );
+        assert!(
+            parse(&format!("{row}names = ['a']\nmajor = '8'"))
+                .unwrap_err()
+                .contains("<8")
+        );
     }
 
     #[test]

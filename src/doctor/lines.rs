@@ -16,7 +16,17 @@ const TREES: [&str; 12] = [
     "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib64", "/boot", "/proc", "/sys", "/dev", "/run", "/var/run",
 ];
 /// Directories of the host that all share: they themselves.
-const TOPS: [&str; 9] = ["/", "/var", "/var/lib", "/var/log", "/var/cache", "/tmp", "/home", "/root", "/opt"];
+const TOPS: [&str; 9] = [
+    "/",
+    "/var",
+    "/var/lib",
+    "/var/log",
+    "/var/cache",
+    "/tmp",
+    "/home",
+    "/root",
+    "/opt",
+];
 
 impl Fix {
     /// The word in `--json`.
@@ -35,8 +45,7 @@ impl Fix {
     pub fn command(&self) -> Option<String> {
         match self {
             Self::Chown { name, path, change, .. } => {
-                let part = |id: Option<u32>| id.map(|id| id.to_string()).unwrap_or_default();
-                let to = format!("{}:{}", part(change.uid), part(change.gid));
+                let to = self.owner()?;
                 let from = match (change.from_uid, change.from_gid) {
                     (None, None) => String::new(),
                     (uid, None) => format!(" --from {}", part(uid)),
@@ -48,6 +57,14 @@ impl Fix {
             Self::Config { cli, .. } => Some(cli.clone()),
             Self::Host { command } => Some(command.clone()),
             Self::Refused { .. } | Self::Advice { .. } => None,
+        }
+    }
+
+    /// The owner that a chown gives, as people write it (`999:998`).
+    pub fn owner(&self) -> Option<String> {
+        match self {
+            Self::Chown { change, .. } => Some(format!("{}:{}", part(change.uid), part(change.gid))),
+            _ => None,
         }
     }
 
@@ -67,6 +84,10 @@ impl Fix {
             _ => None,
         }
     }
+}
+
+fn part(id: Option<u32>) -> String {
+    id.map(|id| id.to_string()).unwrap_or_default()
 }
 
 fn place(name: &str, path: &BytePath) -> String {
@@ -142,7 +163,10 @@ pub(super) fn is_nocopy(exam: &Exam<'_>, attached: &Attached) -> bool {
     let destination = &attached.attachment.destination;
     let written = |bind: &String| {
         let mut parts = bind.split(':').skip(1);
-        parts.next() == Some(destination) && parts.next().is_some_and(|options| options.split(',').any(|one| one == "nocopy"))
+        parts.next() == Some(destination)
+            && parts
+                .next()
+                .is_some_and(|options| options.split(',').any(|one| one == "nocopy"))
     };
     attached.attachment.options.iter().any(|one| one.contains("nocopy")) || exam.case.run.binds.iter().any(written)
 }
@@ -161,7 +185,11 @@ pub(super) fn subuid(user: &str, who: &Identity, path: &str) -> String {
     // The root of a rootless engine is the user itself; its subordinate numbers begin with 1.
     let shift = |id: u32| if user == "dockremap" { id } else { id.saturating_sub(1) };
     let base = |file: &str, id: u32| format!("$(( $(grep \"^{user}:\" {file} | cut -d: -f2) + {} ))", shift(id));
-    format!("sudo chown -R \"{}:{}\" {path}", base("/etc/subuid", who.uid), base("/etc/subgid", who.gid))
+    format!(
+        "sudo chown -R \"{}:{}\" {path}",
+        base("/etc/subuid", who.uid),
+        base("/etc/subgid", who.gid)
+    )
 }
 
 #[cfg(test)]
@@ -182,7 +210,10 @@ mod tests {
                 ..Change::default()
             },
         };
-        assert_eq!(chown("", None).command().as_deref(), Some("vole chown 'shop db' 999:998"));
+        assert_eq!(
+            chown("", None).command().as_deref(),
+            Some("vole chown 'shop db' 999:998")
+        );
         assert_eq!(
             chown("a/b", Some(70)).command().as_deref(),
             Some("vole chown 'shop db:a/b' 999:998 --from 70")

@@ -44,7 +44,9 @@ struct Entry {
 
 /// Reads the raw attribute; nothing when it is none that is known.
 fn entries(raw: &[u8]) -> Vec<Entry> {
-    let Some((version, rest)) = raw.split_first_chunk::<4>() else { return Vec::new() };
+    let Some((version, rest)) = raw.split_first_chunk::<4>() else {
+        return Vec::new();
+    };
     if u32::from_le_bytes(*version) != 2 {
         return Vec::new();
     }
@@ -163,7 +165,13 @@ pub(super) mod tests {
 
     #[test]
     fn a_mask_takes_away_what_an_entry_gives() {
-        let list = acl(&[(1, 7, u32::MAX), (USER, 7, 1000), (GROUP_OBJ, 7, u32::MAX), (MASK, 5, u32::MAX), (0x20, 0, u32::MAX)]);
+        let list = acl(&[
+            (1, 7, u32::MAX),
+            (USER, 7, 1000),
+            (GROUP_OBJ, 7, u32::MAX),
+            (MASK, 5, u32::MAX),
+            (0x20, 0, u32::MAX),
+        ]);
         let facts = Facts {
             acl: Some(list),
             ..dir(0, 0, 0o750)

@@ -30,7 +30,7 @@ mod wishes;
 mod words;
 
 pub use evidence::{Attached, Case, Who};
-pub use finding::{Cause, Confidence, Finding, Fix};
+pub use finding::{Cause, Confidence, Counted, Finding, Fix};
 
 use exam::Exam;
 
@@ -38,6 +38,9 @@ use exam::Exam;
 pub fn examine(case: &Case) -> Vec<Finding> {
     let exam = Exam::new(case);
     let mut findings = start::mounts(&exam);
+    if exam.never_ran() && findings.is_empty() {
+        return start::program(&exam).into_iter().collect();
+    }
     if exam.never_ran() || (!findings.is_empty() && !case.state.is_live()) {
         // Its log is of another run, or there is none.
         return findings;
@@ -72,6 +75,8 @@ fn on_mounts(exam: &Exam<'_>, others: &[Finding]) -> Vec<Finding> {
     });
     let suspected: Vec<access::Suspected> = suspected.collect();
     let explained = !others.is_empty() || suspected.iter().any(|(_, only_failing)| !only_failing);
-    let kept = suspected.into_iter().filter(|(_, only_failing)| !(explained && *only_failing));
+    let kept = suspected
+        .into_iter()
+        .filter(|(_, only_failing)| !(explained && *only_failing));
     kept.map(|(finding, _)| finding).collect()
 }

@@ -27,12 +27,19 @@ pub(super) fn on(exam: &Exam<'_>) -> Vec<Finding> {
             findings.push(mount(exam, attached, one));
         }
     }
-    let root = refused.iter().find(|one| one.path.is_some() && exam.mount_of(one).is_none());
+    let root = refused
+        .iter()
+        .find(|one| one.path.is_some() && exam.mount_of(one).is_none());
     if let Some(one) = root.filter(|_| exam.case.run.readonly_rootfs) {
         findings.push(root_file_system(exam, one));
     }
     if findings.is_empty() && exam.fails() {
-        findings.extend(refused.iter().find(|one| one.path.is_none()).and_then(|one| pathless(exam, one)));
+        findings.extend(
+            refused
+                .iter()
+                .find(|one| one.path.is_none())
+                .and_then(|one| pathless(exam, one)),
+        );
     }
     findings
 }
@@ -78,24 +85,42 @@ fn mount(exam: &Exam<'_>, attached: &Attached, one: &Complaint) -> Finding {
         ),
     };
     let mut finding = exam.finding_on(attached, Cause::ReadOnly, Confidence::High, summary, fix);
-    finding.path = one.path.as_deref().map_or(finding.path, |path| Some(text::printable(path)));
-    let way = if attached.attachment.rw { "read-write" } else { "read-only (:ro)" };
+    finding.path = one
+        .path
+        .as_deref()
+        .map_or(finding.path, |path| Some(text::printable(path)));
+    let way = if attached.attachment.rw {
+        "read-write"
+    } else {
+        "read-only (:ro)"
+    };
     let kind = backing::file_system(attached);
-    let on = if kind.is_empty() { String::new() } else { format!(", on {}", text::printable_str(kind)) };
+    let on = if kind.is_empty() {
+        String::new()
+    } else {
+        format!(", on {}", text::printable_str(kind))
+    };
     finding.evidence.extend(exam.who.first().map(words::runs));
     finding.evidence.push(format!("{inside} is attached {way}{on}"));
     finding.evidence.push(one.evidence());
     finding.evidence.extend(exam.fate());
     if !attached.attachment.rw {
-        finding.caveats.push("drop :ro only where it may write; somebody may have protected the data with it".to_owned());
+        finding
+            .caveats
+            .push("drop :ro only where it may write; somebody may have protected the data with it".to_owned());
     }
-    finding.wrong_fixes.push("chown and chmod: EROFS comes whoever owns it".to_owned());
+    finding
+        .wrong_fixes
+        .push("chown and chmod: EROFS comes whoever owns it".to_owned());
     finding
 }
 
 fn root_file_system(exam: &Exam<'_>, one: &Complaint) -> Finding {
     let directory = one.path.as_deref().map_or_else(|| "/tmp".to_owned(), directory);
-    let summary = format!("{} writes to {directory}, and its root file system is read-only", exam.name());
+    let summary = format!(
+        "{} writes to {directory}, and its root file system is read-only",
+        exam.name()
+    );
     let fix = Fix::Config {
         compose: format!("tmpfs: [\"{directory}\"]"),
         cli: format!("--tmpfs {}", lines::shell(&directory)),
@@ -103,11 +128,17 @@ fn root_file_system(exam: &Exam<'_>, one: &Complaint) -> Finding {
     let mut finding = exam.finding(Cause::ReadOnly, Confidence::High, summary, fix);
     finding.path = one.path.as_deref().map(text::printable);
     finding.evidence.extend(exam.who.first().map(words::runs));
-    finding.evidence.push("started with --read-only (ReadonlyRootfs); the path is on no mount".to_owned());
+    finding
+        .evidence
+        .push("started with --read-only (ReadonlyRootfs); the path is on no mount".to_owned());
     finding.evidence.push(one.evidence());
     finding.evidence.extend(exam.fate());
-    finding.caveats.push(format!("what is in a tmpfs is gone with the container: for data, mount a volume at {directory}"));
-    finding.wrong_fixes.push("chown of a volume: the path lies on none".to_owned());
+    finding.caveats.push(format!(
+        "what is in a tmpfs is gone with the container: for data, mount a volume at {directory}"
+    ));
+    finding
+        .wrong_fixes
+        .push("chown of a volume: the path lies on none".to_owned());
     finding
 }
 

@@ -10,7 +10,7 @@ use super::evidence::{Attached, Case, FileSystemFacts, Runs, Untried, Who};
 use super::may::{self, ENTER, READ, WRITE};
 use crate::engine::About;
 use crate::engine::daemon::{ContainerRow, Flavour, Layer, PathIn, RunFacts};
-use crate::model::{Attachment, BytePath, ContainerState, Mount, MountId, MountKind};
+use crate::model::{Attachment, ContainerState, Mount, MountId, MountKind};
 
 /// A user without rights.
 pub(super) fn user(uid: u32, gid: u32) -> Identity {
@@ -205,7 +205,10 @@ impl On {
         let [read, write, enter, write_as_root] = self.errno.unwrap_or([all[0], all[1], all[2], 0]);
         let mut owners: Vec<Owner> = Vec::new();
         for facts in self.deep.iter().map(|(_, facts)| facts).chain([&self.facts]) {
-            match owners.iter_mut().find(|one| (one.uid, one.gid) == (facts.uid, facts.gid)) {
+            match owners
+                .iter_mut()
+                .find(|one| (one.uid, one.gid) == (facts.uid, facts.gid))
+            {
                 Some(one) => one.entries += 1,
                 None => owners.push(Owner {
                     uid: facts.uid,
@@ -247,7 +250,11 @@ impl On {
     fn attached(self, who: &[Runs], container: &ContainerRow, state: &ContainerState) -> Attached {
         let tried = match &self.untried {
             Some(why) => Err(why.clone()),
-            None => Ok(who.iter().enumerate().map(|(at, runs)| self.probed(at, &runs.identity)).collect()),
+            None => Ok(who
+                .iter()
+                .enumerate()
+                .map(|(at, runs)| self.probed(at, &runs.identity))
+                .collect()),
         };
         Attached {
             attachment: Attachment {
@@ -385,9 +392,4 @@ impl A {
         case.who = Who::Known(self.who);
         case
     }
-}
-
-/// The path of a fix, as text.
-pub(super) fn shown(path: &BytePath) -> String {
-    String::from_utf8_lossy(path.as_bytes()).into_owned()
 }

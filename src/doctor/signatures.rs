@@ -101,7 +101,10 @@ fn signature(row: Row) -> Result<Signature, String> {
     if regex.is_match(b"") {
         return Err("`pattern` matches every line".to_owned());
     }
-    if row.path.is_some_and(|group| group == 0 || group >= regex.captures_len()) {
+    if row
+        .path
+        .is_some_and(|group| group == 0 || group >= regex.captures_len())
+    {
         return Err("`path` is no group of `pattern`".to_owned());
     }
     let errno = match row.errno {

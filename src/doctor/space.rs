@@ -21,8 +21,12 @@ pub(super) fn on(exam: &Exam<'_>) -> Vec<Finding> {
     let mut seen: Vec<&FileSystemFacts> = Vec::new();
     let mut findings = Vec::new();
     for attached in &exam.case.mounts {
-        let Some(facts) = attached.file_system.as_ref().filter(|_| attached.attachment.rw) else { continue };
-        let Some(cause) = full(exam, attached, facts) else { continue };
+        let Some(facts) = attached.file_system.as_ref().filter(|_| attached.attachment.rw) else {
+            continue;
+        };
+        let Some(cause) = full(exam, attached, facts) else {
+            continue;
+        };
         if !seen.contains(&facts) {
             seen.push(facts);
             findings.push(finding(exam, attached, facts, cause));
@@ -62,9 +66,15 @@ fn finding(exam: &Exam<'_>, attached: &Attached, facts: &FileSystemFacts, cause:
         _ => "no space left",
     };
     let summary = format!("{inside} of {} is on a file system with {what}", exam.name());
-    let limited = attached.mount.options.get("o").filter(|options| options.contains("size=") || options.contains("nr_inodes="));
+    let limited = attached
+        .mount
+        .options
+        .get("o")
+        .filter(|options| options.contains("size=") || options.contains("nr_inodes="));
     let options = &attached.attachment.options;
-    let sized = options.iter().any(|one| one.contains("size=") || one.contains("nr_inodes="));
+    let sized = options
+        .iter()
+        .any(|one| one.contains("size=") || one.contains("nr_inodes="));
     let fix = match limited {
         Some(_) => Fix::Advice {
             words: format!(
@@ -89,11 +99,20 @@ fn finding(exam: &Exam<'_>, attached: &Attached, facts: &FileSystemFacts, cause:
         facts.inodes
     ));
     if let Some(options) = limited {
-        finding.evidence.push(format!("options of the volume: {}", text::printable_str(options)));
+        finding
+            .evidence
+            .push(format!("options of the volume: {}", text::printable_str(options)));
     }
-    let said = exam.complaints.iter().find(|one| matches!(one.errno, Errno::NoSpace | Errno::Quota));
-    finding.evidence.extend(said.map(super::complaints::Complaint::evidence));
+    let said = exam
+        .complaints
+        .iter()
+        .find(|one| matches!(one.errno, Errno::NoSpace | Errno::Quota));
+    finding
+        .evidence
+        .extend(said.map(super::complaints::Complaint::evidence));
     finding.evidence.extend(exam.fate());
-    finding.wrong_fixes.push("chown and chmod: nothing is refused for its owner here".to_owned());
+    finding
+        .wrong_fixes
+        .push("chown and chmod: nothing is refused for its owner here".to_owned());
     finding
 }

@@ -57,7 +57,10 @@ fn names(error: &str, attached: &Attached) -> bool {
     let device = bind_device(&mount.driver, &mount.options);
     let whole = |name: &str| {
         let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || "_.-".contains(c));
-        name.len() > 1 && error.match_indices(name).any(|(at, name)| ends(&error[at + name.len()..]))
+        name.len() > 1
+            && error
+                .match_indices(name)
+                .any(|(at, name)| ends(&error[at + name.len()..]))
     };
     [Some(mount.name.as_str()), device, mount.host_path.as_deref()]
         .into_iter()
@@ -66,7 +69,10 @@ fn names(error: &str, attached: &Attached) -> bool {
 }
 
 fn said(error: &str) -> String {
-    format!("the engine says \u{201c}{}\u{201d}", text::fit(&text::printable_str(error.trim()), 300, "…"))
+    format!(
+        "the engine says \u{201c}{}\u{201d}",
+        text::fit(&text::printable_str(error.trim()), 300, "…")
+    )
 }
 
 fn advice(error: &str) -> Fix {
@@ -96,13 +102,19 @@ fn unmountable(exam: &Exam<'_>, attached: &Attached, why: &str) -> Finding {
     };
     let shown = text::printable_str(&mount.name);
     let summary = match source.filter(|_| missing) {
-        Some(source) => format!("{shown} cannot be mounted for {}: {} is not on the host", exam.name(), text::printable_str(source)),
+        Some(source) => format!(
+            "{shown} cannot be mounted for {}: {} is not on the host",
+            exam.name(),
+            text::printable_str(source)
+        ),
         None => format!("{shown} cannot be mounted for {}", exam.name()),
     };
     let mut finding = exam.finding_on(attached, Cause::MountFailed, Confidence::High, summary, fix);
     finding.evidence.push(said(why));
     if let Some(device) = device {
-        finding.evidence.push(format!("option device={}", text::printable_str(device)));
+        finding
+            .evidence
+            .push(format!("option device={}", text::printable_str(device)));
         if missing {
             finding.caveats.push(format!(
                 "or make the volume anew with the device that is meant: an empty {} may not be what belongs there",
@@ -110,7 +122,9 @@ fn unmountable(exam: &Exam<'_>, attached: &Attached, why: &str) -> Finding {
             ));
         }
     }
-    finding.wrong_fixes.push("chown: there is nothing to be changed yet".to_owned());
+    finding
+        .wrong_fixes
+        .push("chown: there is nothing to be changed yet".to_owned());
     finding
 }
 
@@ -142,18 +156,31 @@ pub(super) fn capabilities(exam: &Exam<'_>) -> Option<Finding> {
     if names.is_empty() || !exam.fails() {
         return None;
     }
-    let summary = format!("{} starts as root without {}, and its entrypoint needs that", exam.name(), names.join(", "));
+    let summary = format!(
+        "{} starts as root without {}, and its entrypoint needs that",
+        exam.name(),
+        names.join(", ")
+    );
     let mut finding = exam.finding(Cause::Capabilities, Confidence::High, summary, lines::cap_add(&names));
     finding.evidence.extend(exam.who.first().map(words::runs));
-    finding.evidence.push(format!("dropped: {}", text::printable_str(&exam.case.run.cap_drop.join(" "))));
+    finding.evidence.push(format!(
+        "dropped: {}",
+        text::printable_str(&exam.case.run.cap_drop.join(" "))
+    ));
     let speaking = exam.complaints.iter().filter(|one| one.tool.is_some());
     finding.evidence.extend(speaking.take(3).map(Complaint::evidence));
     finding.evidence.extend(exam.fate());
     if let Some((uid, gid)) = exam.image.and_then(super::images::Image::user) {
-        finding.caveats.push(format!("or start it as its own user: user: \"{uid}:{gid}\" / --user {uid}:{gid}, with data that is its own"));
+        finding.caveats.push(format!(
+            "or start it as its own user: user: \"{uid}:{gid}\" / --user {uid}:{gid}, with data that is its own"
+        ));
     }
-    finding.wrong_fixes.push("chown: the entrypoint lacks rights, the data has its owner".to_owned());
-    finding.wrong_fixes.push("privileged: true: gives every right where a few are missing".to_owned());
+    finding
+        .wrong_fixes
+        .push("chown: the entrypoint lacks rights, the data has its owner".to_owned());
+    finding
+        .wrong_fixes
+        .push("privileged: true: gives every right where a few are missing".to_owned());
     Some(finding)
 }
 
@@ -162,14 +189,18 @@ pub(super) fn program(exam: &Exam<'_>) -> Option<Finding> {
     if !exam.fails() {
         return None;
     }
-    let one = exam.complaints.iter().find(|one| matches!(one.means, Means::Exec | Means::Workdir))?;
+    let one = exam
+        .complaints
+        .iter()
+        .find(|one| matches!(one.means, Means::Exec | Means::Workdir))?;
     let path = one.path.as_deref()?;
     let shown = text::printable(path);
     let held = exam.holder(path);
     if one.means == Means::Workdir {
-        // One on a mount is told by what was tried there.
-        if held.is_some_and(|(mount, _)| !access::on(exam, mount).is_empty()) {
-            return None;
+        // One on a mount is told by what was tried there; of one that never ran nobody else tells that.
+        let mut refused = held.map(|(mount, _)| access::on(exam, mount)).unwrap_or_default();
+        if !refused.is_empty() {
+            return exam.never_ran().then(|| refused.swap_remove(0).0);
         }
         let fix = Fix::Host {
             command: format!("RUN chmod a+rx {}", lines::shell(&shown)),
@@ -180,10 +211,16 @@ pub(super) fn program(exam: &Exam<'_>) -> Option<Finding> {
     let noexec = held.is_some_and(|(mount, _)| mount.file_system.as_ref().is_some_and(|facts| facts.noexec));
     let (why, fix) = match held {
         Some((mount, _)) if noexec => {
-            let words = format!("mount {} with exec: its file system is mounted noexec", text::printable_str(&mount.mount.name));
+            let words = format!(
+                "mount {} with exec: its file system is mounted noexec",
+                text::printable_str(&mount.mount.name)
+            );
             ("its file system is mounted noexec", Fix::Advice { words })
         }
-        Some((mount, rest)) => ("it lacks the permission to be executed", lines::chmod(exam, mount, rest, executable(), "a+x".to_owned())),
+        Some((mount, rest)) => (
+            "it lacks the permission to be executed",
+            lines::chmod(exam, mount, rest, executable(), "a+x".to_owned()),
+        ),
         None => {
             let command = format!("RUN chmod a+x {}", lines::shell(&shown));
             ("it lacks the permission to be executed", Fix::Host { command })
@@ -194,7 +231,9 @@ pub(super) fn program(exam: &Exam<'_>) -> Option<Finding> {
     if let Some((mount, _)) = held {
         finding.mount = Some((mount.mount.id.clone(), mount.mount.name.clone()));
     }
-    finding.wrong_fixes.push("chown: who owns a program does not make it executable".to_owned());
+    finding
+        .wrong_fixes
+        .push("chown: who owns a program does not make it executable".to_owned());
     Some(finding)
 }
 

@@ -3,7 +3,7 @@
 use vole_agent::proto::own::{Change, ModeChange};
 use vole_agent::proto::probe::{Facts, Probed, cap};
 
-use super::access::Suspected;
+use super::access::{self, Suspected};
 use super::causes::Verdict;
 use super::complaints::Complaint;
 use super::evidence::{Attached, Runs};
@@ -21,7 +21,12 @@ pub(super) fn on(exam: &Exam<'_>, attached: &Attached) -> Option<Suspected> {
     let about = exam.about(attached);
     let of = |means: Means| about.iter().copied().find(|one| one.means == means);
     // The process that is no root is the one that the program drops to.
-    let (at, runs) = exam.who.iter().enumerate().rfind(|(_, runs)| runs.identity.uid != 0).or(exam.who.iter().enumerate().next())?;
+    let (at, runs) = exam
+        .who
+        .iter()
+        .enumerate()
+        .rfind(|(_, runs)| runs.identity.uid != 0)
+        .or(exam.who.iter().enumerate().next())?;
     let probed = tried.get(at)?;
     let top = probed.facts.as_ref()?;
     let (verdict, complaint) = if let Some(one) = of(Means::Mode).filter(|_| top.mode & TOO_MUCH != 0) {
@@ -37,18 +42,27 @@ pub(super) fn on(exam: &Exam<'_>, attached: &Attached) -> Option<Suspected> {
         (owner_only(exam, attached, runs, probed, facts), one)
     };
     let inside = Exam::inside(attached, &[]);
-    let summary = format!("{} runs as {} and {}", exam.name(), words::user(&runs.identity), verdict.because);
-    let confidence = if exam.fails() || complaint.path.is_some() { Confidence::High } else { Confidence::Medium };
+    let summary = format!(
+        "{} runs as {} and {}",
+        exam.name(),
+        words::user(&runs.identity),
+        verdict.because
+    );
+    let confidence = if exam.fails() || complaint.path.is_some() {
+        Confidence::High
+    } else {
+        Confidence::Medium
+    };
     let mut finding = exam.finding_on(attached, verdict.cause, confidence, summary, verdict.fix);
     finding.caveats = verdict.caveats;
     finding.wrong_fixes = verdict.wrong;
     finding.evidence.push(words::runs(runs));
-    finding.evidence.push(words::stands(&inside, top, backing::file_system(attached)));
+    finding
+        .evidence
+        .push(words::stands(&inside, top, backing::file_system(attached)));
     finding.evidence.push(complaint.evidence());
     finding.evidence.extend(exam.fate());
-    if let Some(census) = attached.census.as_ref().filter(|census| census.entries > 0) {
-        finding.evidence.push(format!("{} of {} entries differ", census.change, census.entries));
-    }
+    access::count(attached, &mut finding);
     Some((finding, false))
 }
 
@@ -91,12 +105,17 @@ fn too_open(exam: &Exam<'_>, attached: &Attached, top: &Facts) -> Verdict {
     let fix = lines::chmod(exam, attached, &[], change, "u=rwx,go=".to_owned());
     let mut verdict = Verdict::new(Cause::Mode, because, fix);
     verdict.wrong.push("chmod 777: that is what it complains of".to_owned());
-    verdict.wrong.push("chown: the owner is not what it complains of".to_owned());
+    verdict
+        .wrong
+        .push("chown: the owner is not what it complains of".to_owned());
     verdict
 }
 
 fn change(runs: &Runs, probed: &Probed, owner: u32) -> Change {
-    let third = probed.owners.iter().any(|one| one.uid != runs.identity.uid && one.uid != owner);
+    let third = probed
+        .owners
+        .iter()
+        .any(|one| one.uid != runs.identity.uid && one.uid != owner);
     Change {
         uid: Some(runs.identity.uid),
         gid: Some(runs.identity.gid),
@@ -111,18 +130,33 @@ fn not_owner(exam: &Exam<'_>, attached: &Attached, runs: &Runs, probed: &Probed,
         let because = format!("wants to own {}: {}", Exam::inside(attached, &[]), verdict.because);
         return Verdict { because, ..verdict };
     }
-    let because = format!("wants to own {}, which belongs to {}:{}", Exam::inside(attached, &[]), top.uid, top.gid);
+    let because = format!(
+        "wants to own {}, which belongs to {}:{}",
+        Exam::inside(attached, &[]),
+        top.uid,
+        top.gid
+    );
     let one_owner = probed.owners.iter().all(|one| one.uid == top.uid);
-    let cause = if top.uid != 0 && one_owner { Cause::UidChanged } else { Cause::Ownership };
+    let cause = if top.uid != 0 && one_owner {
+        Cause::UidChanged
+    } else {
+        Cause::Ownership
+    };
     let fix = lines::chown(exam, attached, &[], change(runs, probed, top.uid));
     let mut verdict = Verdict::new(cause, because, fix);
-    verdict.wrong.push("chmod 777: it asks for the owner, not for bits".to_owned());
+    verdict
+        .wrong
+        .push("chmod 777: it asks for the owner, not for bits".to_owned());
     verdict
 }
 
 fn owner_only(exam: &Exam<'_>, attached: &Attached, runs: &Runs, probed: &Probed, facts: &Facts) -> Verdict {
     if let Some(verdict) = backing::cause(exam, attached) {
-        let because = format!("does in {} what only the owner may: {}", Exam::inside(attached, &[]), verdict.because);
+        let because = format!(
+            "does in {} what only the owner may: {}",
+            Exam::inside(attached, &[]),
+            verdict.because
+        );
         return Verdict { because, ..verdict };
     }
     let because = format!(
@@ -133,6 +167,8 @@ fn owner_only(exam: &Exam<'_>, attached: &Attached, runs: &Runs, probed: &Probed
     );
     let fix = lines::chown(exam, attached, &[], change(runs, probed, facts.uid));
     let mut verdict = Verdict::new(Cause::OwnerOnly, because, fix);
-    verdict.wrong.push("chmod 777: only the owner may do this, whatever the bits".to_owned());
+    verdict
+        .wrong
+        .push("chmod 777: only the owner may do this, whatever the bits".to_owned());
     verdict
 }

@@ -161,7 +161,7 @@ pub(super) fn owners(owners: &[Owner]) -> String {
 }
 
 /// A word as a shell takes it.
-pub fn shell(word: &str) -> String {
+pub(super) fn shell(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
         true => word.to_owned(),

@@ -20,16 +20,7 @@ pub fn owner_words(uid: Option<u32>, gid: Option<u32>) -> String {
 
 /// The line that mends it, ready to copy; `None` for what can only be told in words.
 pub fn line(fix: &Fix) -> Option<String> {
-    match fix {
-        Fix::Chown { name, path, change, .. } => {
-            let owner = owner_words(change.uid, change.gid);
-            Some(format!("vole chown {} {owner}", place(name, path)))
-        }
-        Fix::Chmod { name, path, words, .. } => Some(format!("vole chmod {} {}", place(name, path), quoted(words))),
-        Fix::Config { compose, .. } => Some(compose.clone()),
-        Fix::Host { command } => Some(command.clone()),
-        Fix::Refused { .. } | Fix::Advice { .. } => None,
-    }
+    fix.compose().map(str::to_owned).or_else(|| fix.command())
 }
 
 /// The line that asks the command line for the same change.
@@ -40,7 +31,11 @@ pub fn request_line(request: &Request) -> String {
         "chown"
     };
     let place = place(&request.mount.name, &request.path);
-    format!("vole {verb} {place} {}", quoted(&request.words))
+    let from = match owner_words(request.change.from_uid, request.change.from_gid) {
+        from if from.is_empty() => from,
+        from => format!(" --from {from}"),
+    };
+    format!("vole {verb} {place} {}{from}", quoted(&request.words))
 }
 
 /// `MOUNT[:PATH]` for a shell.
@@ -105,21 +100,22 @@ mod tests {
     use vole_agent::proto::own::Change;
 
     #[test]
-    fn lines_name_what_a_shell_takes_for_one_word() {
-        let fix = |name: &str, path: &[u8]| Fix::Chown {
-            mount: MountId::new("volume:a"),
-            name: name.to_owned(),
+    fn lines_name_what_a_shell_takes_for_one_word_and_whose_entries_are_meant() {
+        let request = |name: &str, path: &[u8], from_uid| Request {
+            mount: Arc::new(crate::model::Mount::sample(name)),
             path: BytePath::new(path),
             change: Change {
                 uid: Some(999),
                 gid: Some(998),
+                from_uid,
                 ..Change::default()
             },
+            words: "999:998".to_owned(),
         };
-        assert_eq!(line(&fix("blog", b"")).unwrap(), "vole chown blog 999:998");
+        assert_eq!(request_line(&request("blog", b"", None)), "vole chown blog 999:998");
         assert_eq!(
-            line(&fix("/srv/it's", b"a b")).unwrap(),
-            r"vole chown '/srv/it'\''s:/a b' 999:998"
+            request_line(&request("/srv/it's", b"a b", Some(0))),
+            r"vole chown '/srv/it'\''s:/a b' 999:998 --from 0"
         );
         assert_eq!(owner_words(None, Some(5)), ":5");
     }

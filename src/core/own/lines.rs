@@ -8,6 +8,7 @@ use vole_agent::proto::Kind;
 use vole_agent::proto::own::{Census, Change, Sampled, Skipped, Why};
 
 use super::super::details::{Line, Role, Writer};
+use super::super::doctor::owner_words;
 use super::super::figures;
 use super::{Review, Stage};
 use crate::engine::EngineError;
@@ -21,6 +22,14 @@ const SKIPS: usize = 200;
 pub fn lines(review: &Review, width: u16) -> Vec<Line> {
     let mut out = Writer::new(width);
     out.text(0, Role::Title, &review.words());
+    let change = &review.request.change;
+    match owner_words(change.from_uid, change.from_gid) {
+        from if from.is_empty() => {}
+        from => out.field("only", Role::Plain, &format!("what belongs to {from}")),
+    }
+    if !change.recursive {
+        out.field("only", Role::Plain, "the entry itself, nothing below it");
+    }
     match (&review.stage, review.plan()) {
         (Stage::Failed(error), _) => {
             let words = format!("no plan could be made, and nothing was changed: {error}. R tries again.");
