@@ -116,7 +116,8 @@ fn planned(out: &mut Writer, review: &Review, plan: &Plan) {
         );
         out.field("journal", Role::Plain, &words);
     }
-    for block in &plan.blocks {
+    let asked = review.outcome.is_none();
+    for block in plan.blocks.iter().filter(|_| asked) {
         out.field("confirm", Role::Warning, &block_words(block));
     }
     for caveat in &plan.caveats {
