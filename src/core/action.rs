@@ -14,6 +14,8 @@ pub enum Section {
     Mounts,
     /// The details of one mount.
     Details,
+    /// Who may use a mount: of its table and of its details.
+    Rights,
     /// The tree of files.
     Files,
     /// The preview of one file.
@@ -22,7 +24,13 @@ pub enum Section {
     Plan,
     /// What fills the disk.
     Disk,
-    /// The question before a removal. It has the keys for itself.
+    /// What is refused, why, and what mends it.
+    Doctor,
+    /// A change of owner or mode.
+    Own,
+    /// What can be taken back.
+    Undo,
+    /// A question. It has the keys for itself.
     Confirm,
     /// The list of jobs.
     Jobs,
@@ -30,16 +38,20 @@ pub enum Section {
 
 impl Section {
     /// All sections in the order in which help shows them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Global,
         Self::Move,
         Self::Start,
         Self::Mounts,
         Self::Details,
+        Self::Rights,
         Self::Files,
         Self::Preview,
         Self::Plan,
         Self::Disk,
+        Self::Doctor,
+        Self::Own,
+        Self::Undo,
         Self::Confirm,
         Self::Jobs,
     ];
@@ -52,11 +64,15 @@ impl Section {
             Self::Start => "Start",
             Self::Mounts => "Mounts",
             Self::Details => "Details",
+            Self::Rights => "Permissions",
             Self::Files => "Files",
             Self::Preview => "Preview",
             Self::Plan => "Plan",
             Self::Disk => "Disk",
-            Self::Confirm => "The question before a removal",
+            Self::Doctor => "Doctor",
+            Self::Own => "Change of owner or mode",
+            Self::Undo => "Undo",
+            Self::Confirm => "A question",
             Self::Jobs => "Jobs",
         }
     }
@@ -107,6 +123,7 @@ actions! {
         ShowFiles "show-files" ["3"] "" "Shows the files of this mount";
         ShowDisk "show-disk" ["4"] "" "Shows what fills the disk";
         ShowPlan "show-plan" ["5"] "" "Shows the plan of a removal that was made last";
+        ShowUndo "undo" ["z"] "" "Lists the changes that can be taken back";
         Copy "copy" ["y"] "" "Copies the name, path or hint to your terminal's clipboard";
         Suspend "suspend" ["ctrl-z"] "" "Suspends vole; `fg` brings it back";
         Quit "quit" ["q", "ctrl-c"] "quit" "Ends vole";
@@ -147,6 +164,11 @@ actions! {
     Details {
         Masked "masked" ["m"] "image" "Lists what the image holds beneath the mount";
     }
+    Rights {
+        Doctor "doctor" ["D"] "doctor" "Shows why permission is denied anywhere, and what mends it";
+        DoctorMount "doctor-mount" ["e"] "examine" "Shows why permission is denied on this mount alone";
+        Chown "chown" ["o"] "owner" "Plans another owner for everything in this mount; changes nothing yet";
+    }
     Files {
         Enter "enter" ["enter", "l", "right"] "open" "Opens the directory, or the file's preview";
         Leave "leave" ["h", "left", "backspace"] "up" "Closes the directory, or goes to the one above";
@@ -154,6 +176,7 @@ actions! {
         FindName "find" ["/"] "find" "Finds names in this directory and below";
         Grep "grep" ["ctrl-f"] "grep" "Finds lines in the files of this directory and below";
         Download "download" ["D"] "get" "Downloads the file or directory to this machine";
+        FilesChown "files-chown" ["o"] "owner" "Plans another owner for this and all below; changes nothing yet";
         MeasureTree "measure-tree" ["r"] "" "Measures the directories again";
     }
     Preview {
@@ -174,9 +197,27 @@ actions! {
     Disk {
         DiskAsk "disk-ask" ["r"] "count the rest" "Asks the engine what images, layers and build cache take; may take minutes";
     }
+    Doctor {
+        DoctorFix "doctor-fix" ["enter", "o"] "fix" "Opens the plan of the fix; changes nothing yet";
+        DoctorAgain "doctor-again" ["r"] "again" "Looks again at the same";
+        DoctorLog "doctor-log" ["l"] "log" "Shows the last lines of the container's log, or not";
+        DoctorStart "container-start" ["s"] "start" "Starts the container";
+        DoctorStop "container-stop" ["S"] "stop" "Stops the container, after a question";
+        DoctorRestart "container-restart" ["T"] "restart" "Stops and starts the container, after a question";
+        DoctorCancel "doctor-cancel" ["x"] "cancel" "Cancels the running diagnosis";
+    }
+    Own {
+        OwnRun "own-run" ["enter"] "change" "Carries the plan out, after a question";
+        OwnEdit "own-edit" ["o"] "another" "Asks for another owner";
+        OwnCancel "own-cancel" ["x"] "cancel" "Stops the change behind its present batch";
+    }
+    Undo {
+        UndoRun "undo-run" ["enter"] "take back" "Takes the change back, after a question";
+        UndoCancel "undo-cancel" ["x"] "cancel" "Stops what is taken back";
+    }
     Confirm {
-        Yes "yes" ["y"] "remove them" "Removes what the question names";
-        No "no" ["n", "enter", "esc", "q", "ctrl-c"] "keep everything" "Removes nothing";
+        Yes "yes" ["y"] "yes" "Does what the question asks";
+        No "no" ["n", "enter", "esc", "q", "ctrl-c"] "no" "Leaves everything as it is";
     }
     Jobs {
         CancelJob "cancel-job" ["x"] "cancel" "Cancels the job under the cursor";
@@ -205,10 +246,14 @@ mod tests {
             Section::Start,
             Section::Mounts,
             Section::Details,
+            Section::Rights,
             Section::Files,
             Section::Preview,
             Section::Plan,
             Section::Disk,
+            Section::Doctor,
+            Section::Own,
+            Section::Undo,
             Section::Confirm,
             Section::Jobs,
         ] {

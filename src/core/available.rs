@@ -1,9 +1,12 @@
 //! What can be done now: one answer for keys, footer, help and palette, so that none of them lies. Pure.
 
 use super::action::{ACTIONS, Action, Declared, Section};
+use super::doctor::{self, Doctor, Patient};
+use super::own;
 use super::plan::{Review, Stage};
 use super::state::{Dialog, EngineState, Screen, Search, State};
-use crate::model::Scan;
+use crate::doctor::Fix;
+use crate::model::{Mount, MountKind, Scan};
 
 /// Whether an action can be done in this state.
 pub fn available(action: Action, state: &State) -> bool {
@@ -43,11 +46,22 @@ fn under(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
             Section::Jobs => cancellable(state),
             Section::Plan => state.engine().is_some_and(|engine| plan(action, state, engine)),
             Section::Confirm => true,
+            Section::Rights => state.engine().is_some_and(|engine| rights(action, state, engine)),
+            Section::Doctor => state.engine().is_some_and(|engine| doctor(action, state, engine)),
+            Section::Own => state.engine().is_some_and(|engine| own(action, state, engine)),
+            Section::Undo => state.engine().is_some_and(|engine| undo(action, state, engine)),
             Section::Disk => state.engine().is_some_and(|engine| !engine.disk.is_counting()),
         }
 }
 
 fn files(action: Action, state: &State) -> bool {
+    if action == Action::FilesChown {
+        let engine = state
+            .engine()
+            .filter(|engine| !state.settings.read_only && !engine.is_changing());
+        let files = engine.and_then(|engine| engine.files.as_ref());
+        return files.is_some_and(|files| ownable(&files.mount) && files.target().is_some());
+    }
     state
         .engine()
         .and_then(|engine| engine.files.as_ref())
@@ -59,7 +73,9 @@ fn moving(dialog: Option<&Dialog>, state: &State) -> bool {
         (Some(_), _) => true,
         (None, Screen::Start) => false,
         (None, Screen::Mounts) => state.engine().is_some_and(|engine| engine.mounts.current().is_some()),
-        (None, Screen::Details | Screen::Files | Screen::Disk) => true,
+        (None, Screen::Details | Screen::Files | Screen::Disk | Screen::Own) => true,
+        (None, Screen::Doctor) => doctor_of(state).is_some_and(|doctor| !doctor.findings().is_empty()),
+        (None, Screen::Undo) => state.engine().is_some_and(|engine| !engine.undo.rows().is_empty()),
         (None, Screen::Plan) => review(state).is_some_and(|review| !review.lines().is_empty()),
     }
 }
@@ -84,6 +100,11 @@ fn global(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
         Action::Refresh if state.screen == Screen::Plan => {
             !over && review(state).is_some_and(|review| !review.is_busy())
         }
+        Action::Refresh if state.screen == Screen::Own => {
+            let idle =
+                |own: &own::Review| matches!(own.stage, own::Stage::Ready | own::Stage::Failed(_) | own::Stage::Used);
+            !over && engine.is_some_and(|engine| !engine.is_changing() && engine.own.as_ref().is_some_and(idle))
+        }
         Action::Refresh => !over && engine.is_some_and(|engine| engine.loading.is_none()),
         Action::NextPane => {
             !over
@@ -91,7 +112,9 @@ fn global(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
                     Screen::Mounts => state.details_open,
                     Screen::Files => files(action, state),
                     Screen::Plan => review(state).is_some_and(|review| !review.lines().is_empty()),
-                    Screen::Start | Screen::Details | Screen::Disk => false,
+                    Screen::Doctor => doctor_of(state).is_some_and(|doctor| doctor.current().is_some()),
+                    Screen::Undo => engine.is_some_and(|engine| engine.undo.current().is_some()),
+                    Screen::Start | Screen::Details | Screen::Disk | Screen::Own => false,
                 }
         }
         Action::ShowDisk => !over && state.screen != Screen::Disk && engine.is_some_and(has_mounts),
@@ -99,11 +122,15 @@ fn global(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
         // Which mount they are of shows on neither of the others.
         Action::ShowDetails => !over && of_a_mount(state, Screen::Details) && engine.is_some_and(has_current),
         Action::ShowFiles => !over && of_a_mount(state, Screen::Files) && engine.is_some_and(browsable),
+        Action::ShowUndo => !over && state.screen != Screen::Undo && engine.is_some(),
         Action::ShowPlan => !over && state.screen != Screen::Plan && review(state).is_some(),
         Action::Copy => {
             !over
                 && match state.screen {
                     Screen::Start | Screen::Disk => false,
+                    Screen::Doctor => doctor_of(state).is_some_and(|doctor| doctor.current().is_some()),
+                    Screen::Own => engine.is_some_and(|engine| engine.own.is_some()),
+                    Screen::Undo => engine.is_some_and(|engine| engine.undo.current().is_some()),
                     Screen::Mounts | Screen::Details => engine.is_some_and(has_current),
                     Screen::Files => files(action, state),
                     Screen::Plan => review(state).is_some_and(|review| review.copied().is_some()),
@@ -117,7 +144,9 @@ fn global(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
 fn back(state: &State) -> bool {
     match state.screen {
         Screen::Start => false,
-        Screen::Details | Screen::Files | Screen::Plan | Screen::Disk => true,
+        Screen::Details | Screen::Files | Screen::Plan | Screen::Disk | Screen::Doctor | Screen::Own | Screen::Undo => {
+            true
+        }
         Screen::Mounts => {
             state.details_focused
                 || state.details_open
@@ -173,7 +202,7 @@ fn plan(action: Action, state: &State, engine: &EngineState) -> bool {
 
 fn mounts(action: Action, state: &State, engine: &EngineState) -> bool {
     // No helper may run while a removal does, and there is one plan at a time.
-    let busy = engine.plan.as_ref().is_some_and(Review::is_busy);
+    let busy = engine.is_changing();
     match action {
         Action::Prune => !busy && engine.mounts.inventory().is_some(),
         Action::Create => !state.settings.read_only && engine.mounts.inventory().is_some(),
@@ -186,6 +215,84 @@ fn mounts(action: Action, state: &State, engine: &EngineState) -> bool {
         Action::MeasureAll => engine.measuring.is_none() && has_mounts(engine),
         Action::CancelMeasure => engine.measuring.is_some(),
         _ => has_mounts(engine),
+    }
+}
+
+fn doctor_of(state: &State) -> Option<&Doctor> {
+    state.engine()?.doctor.as_ref()
+}
+
+/// Whether a mount's entries may get another owner by vole at all; the plan looks closer.
+pub(super) fn ownable(mount: &Mount) -> bool {
+    !matches!(mount.kind, MountKind::Tmpfs | MountKind::Image | MountKind::Cluster)
+        && !matches!(mount.scan, Scan::Never(_))
+}
+
+fn rights(action: Action, state: &State, engine: &EngineState) -> bool {
+    match action {
+        Action::Doctor => engine.mounts.inventory().is_some() && (engine.doctor.is_some() || !engine.is_changing()),
+        Action::DoctorMount => has_current(engine) && !engine.is_changing(),
+        Action::Chown => {
+            let current = engine.mounts.current();
+            !state.settings.read_only && !engine.is_changing() && current.is_some_and(|(mount, _)| ownable(mount))
+        }
+        _ => false,
+    }
+}
+
+fn doctor(action: Action, state: &State, engine: &EngineState) -> bool {
+    let Some(doctor) = &engine.doctor else { return false };
+    let changes = !state.settings.read_only;
+    let inventory = engine.mounts.inventory().map(AsRef::as_ref);
+    let patient = || doctor.current().and_then(|finding| doctor::patient(finding, inventory));
+    // A state that is not known keeps nothing from the operator: what is as wanted already is no error.
+    let live = |wanted: bool| {
+        let fits = |patient: Patient| {
+            let busy = engine.switching.values().any(|id| *id == patient.id);
+            !busy && patient.state.is_none_or(|state| state.is_live() == wanted)
+        };
+        changes && patient().is_some_and(fits)
+    };
+    match action {
+        Action::DoctorFix => doctor.current().is_some_and(|finding| {
+            let vole_does_it = matches!(finding.fix, Fix::Chown { .. } | Fix::Chmod { .. });
+            // What vole does not do is said in words; what it may not do now is not offered.
+            !vole_does_it || (changes && !engine.is_changing())
+        }),
+        Action::DoctorAgain => doctor.job().is_none() && !engine.is_changing(),
+        Action::DoctorCancel => {
+            let job = doctor.job().and_then(|job| state.jobs.get(job));
+            job.is_some_and(|job| !job.cancelling)
+        }
+        Action::DoctorLog => patient().is_some(),
+        Action::DoctorStart => live(false),
+        Action::DoctorStop | Action::DoctorRestart => live(true),
+        _ => false,
+    }
+}
+
+fn own(action: Action, state: &State, engine: &EngineState) -> bool {
+    let Some(review) = &engine.own else { return false };
+    let free = !state.settings.read_only && !engine.is_changing();
+    match action {
+        Action::OwnRun => free && review.can_run(),
+        Action::OwnEdit => free && review.request.change.mode.is_none(),
+        Action::OwnCancel => {
+            let job = review.job().and_then(|job| state.jobs.get(job));
+            job.is_some_and(|job| !job.cancelling)
+        }
+        _ => false,
+    }
+}
+
+fn undo(action: Action, state: &State, engine: &EngineState) -> bool {
+    match action {
+        Action::UndoRun => !state.settings.read_only && !engine.is_changing() && engine.undo.can_undo(),
+        Action::UndoCancel => {
+            let job = engine.undo.running.as_ref().and_then(|(job, _)| state.jobs.get(*job));
+            job.is_some_and(|job| !job.cancelling)
+        }
+        _ => false,
     }
 }
 

@@ -7,6 +7,8 @@ use time::OffsetDateTime;
 
 use super::figures;
 use super::msg::MaskedKey;
+use super::state::EngineState;
+use crate::doctor::Confidence;
 use crate::engine::EngineError;
 use crate::engine::daemon::Masked;
 use crate::fingerprint::ClassFrom;
@@ -102,6 +104,45 @@ impl Writer {
         for part in text::wrap(&text::printable_str(value), self.width.saturating_sub(indent).max(8)) {
             self.lines.push(vec![(Role::Plain, " ".repeat(indent)), (role, part)]);
         }
+    }
+}
+
+/// The details' lines of a mount of this engine, with what the doctor says of it.
+pub fn lines_of(engine: &EngineState, mount: &Mount, size: &Size, now: OffsetDateTime, width: u16) -> Vec<Line> {
+    let class = engine.mounts.class(mount, size);
+    let mut lines = lines(mount, size, &engine.details, class, now, width);
+    let mut found = Writer::new(width);
+    findings(&mut found, engine, mount, now);
+    // Behind the name: whoever looks at a mount that refuses somebody looks for that.
+    let name = lines
+        .iter()
+        .take_while(|line| line.iter().any(|(role, _)| *role == Role::Title))
+        .count();
+    lines.splice(name..name, found.lines);
+    lines
+}
+
+/// What the last diagnosis says of the mount.
+fn findings(out: &mut Writer, engine: &EngineState, mount: &Mount, now: OffsetDateTime) {
+    let Some(at) = engine.known.at else { return };
+    let mut any = false;
+    for finding in engine.known.of(&mount.id) {
+        let role = match finding.confidence {
+            Confidence::High => Role::Fault,
+            Confidence::Medium => Role::Warning,
+            Confidence::Low => Role::Dim,
+        };
+        let label = if any { "" } else { "! doctor" };
+        any = true;
+        out.field(
+            label,
+            role,
+            &format!("{}: {}", super::doctor::cause_words(finding.cause), finding.summary),
+        );
+    }
+    if any {
+        let words = format!("looked {}; e examines this mount again", figures::ago(now, at.min(now)));
+        out.field("", Role::Dim, &words);
     }
 }
 

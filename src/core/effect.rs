@@ -7,11 +7,13 @@ use time::OffsetDateTime;
 
 use super::files;
 use super::msg::MaskedKey;
-use crate::engine::daemon::NewVolume;
+use crate::engine::daemon::{NewVolume, Switch};
+use crate::journal::JournalId;
 use crate::model::size::Measured;
 use crate::model::{EngineId, JobId, Mount, MountId, VolumeName};
 use crate::ops::list::{Depth, Inventory};
 use crate::ops::prune::{Plan, Scope};
+use crate::ops::{chown, doctor};
 
 /// Something to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,5 +87,54 @@ pub enum EngineEffect {
         plan: Arc<Plan>,
         /// Its volumes that go.
         chosen: BTreeSet<VolumeName>,
+    },
+    /// Diagnose as a job.
+    Diagnose {
+        /// The job.
+        job: JobId,
+        /// What.
+        scope: doctor::Scope,
+        /// The time now.
+        at: OffsetDateTime,
+    },
+    /// Ask for the last lines of a container's log, by its id or name.
+    LogTail(String),
+    /// Start, stop or restart a container as a job.
+    Switch {
+        /// The job.
+        job: JobId,
+        /// The container's id, or its name.
+        container: String,
+        /// Its name.
+        name: String,
+        /// What is done to it.
+        switch: Switch,
+    },
+    /// Count what a change of owner or mode would do; an earlier count is cancelled.
+    OwnPlan {
+        /// Tells its answers from those of an earlier one.
+        ask: u64,
+        /// What is asked for.
+        request: Box<chown::Request>,
+        /// The time now.
+        at: OffsetDateTime,
+    },
+    /// Nobody waits for the count any more.
+    DropOwn,
+    /// Carry a change of owner or mode out as a job.
+    Own {
+        /// The job.
+        job: JobId,
+        /// Its plan.
+        plan: Arc<chown::Plan>,
+    },
+    /// List what can be taken back.
+    Journals,
+    /// Take a change back as a job.
+    Undo {
+        /// The job.
+        job: JobId,
+        /// The change's journal.
+        id: JournalId,
     },
 }

@@ -127,7 +127,10 @@ fn together(a: Section, b: Section) -> bool {
         || !alone && (everywhere(a) || everywhere(b))
         || matches!(
             (a, b),
-            (Section::Mounts, Section::Details) | (Section::Details, Section::Mounts)
+            (
+                Section::Mounts | Section::Details | Section::Rights,
+                Section::Mounts | Section::Details | Section::Rights
+            )
         )
 }
 

@@ -196,6 +196,17 @@ pub fn plan(size: (u16, u16)) -> PlanParts {
     PlanParts { bar, rows, rule, pane }
 }
 
+/// What is below a line at the body's top, for a screen of lines.
+pub fn below_bar(size: (u16, u16)) -> Rect {
+    let area = details_screen(size);
+    let bar = area.height.min(1);
+    Rect {
+        y: area.y + bar,
+        height: area.height - bar,
+        ..area
+    }
+}
+
 /// Where the details are when they have the screen for themselves.
 pub fn details_screen(size: (u16, u16)) -> Rect {
     let body = shell(size).body;

@@ -5,6 +5,7 @@ pub mod available;
 pub mod create;
 pub mod details;
 pub mod disk;
+pub mod doctor;
 pub mod effect;
 pub mod figures;
 pub mod files;
@@ -17,12 +18,14 @@ pub mod layout;
 pub mod menu;
 pub mod mounts;
 pub mod msg;
+pub mod own;
 pub mod plan;
 pub mod preview;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod state;
 mod steps;
+pub mod undo;
 pub mod update;
 
 pub use action::Action;

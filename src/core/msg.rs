@@ -10,6 +10,7 @@ use super::jobs::JobEvent;
 use super::key::Key;
 use crate::engine::daemon::Masked;
 use crate::engine::{About, EngineError};
+use crate::journal::{JournalId, Listed};
 use crate::model::size::Measured;
 use crate::model::{EngineId, JobId, MountId, Size};
 use crate::ops::create::CreateError;
@@ -17,6 +18,8 @@ use crate::ops::df::{FileSystems, NotVolumes};
 use crate::ops::list::Inventory;
 use crate::ops::prune::{Event, Plan, Step};
 use crate::ops::sightings::Sighting;
+use crate::ops::{chown, doctor};
+use vole_agent::proto::own::Census;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,6 +123,59 @@ pub enum EngineMsg {
         job: JobId,
         /// Object by object.
         events: Vec<Event>,
+    },
+    /// News of a running diagnosis.
+    Diagnosing {
+        /// The diagnosis.
+        job: JobId,
+        /// What it looked at and found.
+        events: Vec<doctor::Event>,
+    },
+    /// What a diagnosis came to; one that failed only ends its job.
+    Diagnosed {
+        /// The diagnosis.
+        job: JobId,
+        /// What it came to.
+        report: Arc<doctor::Report>,
+    },
+    /// The answer to [`super::effect::EngineEffect::LogTail`].
+    LogTail {
+        /// The container as it was asked for.
+        container: String,
+        /// The lines, oldest first.
+        result: Result<Vec<Vec<u8>>, EngineError>,
+    },
+    /// What the count of a change came to so far.
+    OwnCounting {
+        /// The question, see [`super::effect::EngineEffect::OwnPlan`].
+        ask: u64,
+        /// The counts.
+        census: Box<Census>,
+    },
+    /// The answer to [`super::effect::EngineEffect::OwnPlan`].
+    OwnPlanned {
+        /// The question.
+        ask: u64,
+        /// The answer.
+        result: Result<Arc<chown::Plan>, EngineError>,
+    },
+    /// What a change of owner or mode came to.
+    Owned {
+        /// The change.
+        job: JobId,
+        /// What it came to; an error when nothing was begun.
+        result: Result<Arc<chown::Report>, EngineError>,
+    },
+    /// The answer to [`super::effect::EngineEffect::Journals`]: journals, and files that are none.
+    Journals(Result<(Vec<Listed>, Vec<String>), String>),
+    /// What came of taking a change back.
+    Undone {
+        /// The undo.
+        job: JobId,
+        /// The change's journal.
+        id: JournalId,
+        /// What it came to; an error when nothing was begun.
+        result: Result<Arc<chown::UndoReport>, EngineError>,
     },
 }
 

@@ -9,12 +9,18 @@ use super::keymap::Keymap;
 use super::msg::{Connected, EngineMsg, Msg};
 use super::state::{Settings, State};
 use super::{Effect, update};
+use crate::doctor::{Cause, Confidence, Finding, Fix};
 use crate::engine::About;
 use crate::engine::daemon::Flavour;
+use crate::journal;
 use crate::model::size::{Measured, TotalsRow};
-use crate::model::{EngineId, Mount, MountId, Orphan, Size, Source};
+use crate::model::{Attachment, BytePath, ContainerState, EngineId, Mount, MountId, Orphan, Size, Source};
 use crate::ops::list::Inventory;
 use crate::ops::prune::{Filter, Group, Identity, Plan, Row, Scope, Stopped};
+use crate::ops::{chown, doctor};
+use vole_agent::proto::Kind;
+use vole_agent::proto::own::{Census, Change, Sampled, Skipped, Why};
+use vole_agent::proto::probe::Owner;
 
 /// The present of these tests.
 pub(crate) const NOW: OffsetDateTime = datetime!(2026-01-15 12:00 UTC);
@@ -182,4 +188,124 @@ pub(crate) fn answer(state: &mut State, plan: Plan) -> Vec<Effect> {
     let ask = state.engine().unwrap().plan.as_ref().unwrap().ask();
     let result = Ok(Arc::new(plan));
     tell(state, EngineMsg::Planned { ask, result })
+}
+
+/// A container's use of a mount.
+pub(crate) fn used_by(container: &str, state: ContainerState) -> Attachment {
+    Attachment {
+        container: container.to_owned(),
+        container_id: format!("id-of-{container}"),
+        state,
+        image: "postgres:16".to_owned(),
+        destination: "/data".to_owned(),
+        rw: true,
+        propagation: String::new(),
+        subpath: None,
+        options: Vec::new(),
+        service: None,
+    }
+}
+
+/// A finding on a named volume: its files belong to 999, and nobody but 70 reads them.
+pub(crate) fn finding(container: &str, mount: &str, confidence: Confidence) -> Finding {
+    let id = MountId::new(format!("volume:{mount}"));
+    Finding {
+        cause: Cause::UidChanged,
+        container: Some(container.to_owned()),
+        mount: Some((id.clone(), mount.to_owned())),
+        path: Some("/data".to_owned()),
+        summary: format!("{container} runs as 70:70 and may not read {mount}, which belongs to 999:999"),
+        evidence: vec![
+            "process 1 runs as 70:70".to_owned(),
+            "all of 1 204 entries belong to 999:999, the directory has mode 0700".to_owned(),
+            "log: FATAL: data directory \"/data\" has wrong ownership".to_owned(),
+        ],
+        confidence,
+        fix: Fix::Chown {
+            mount: id,
+            name: mount.to_owned(),
+            path: BytePath::root(),
+            change: Change {
+                uid: Some(70),
+                gid: Some(70),
+                recursive: true,
+                ..Change::default()
+            },
+        },
+        counted: None,
+        caveats: vec!["the image's older version ran as 999 and would lose its access".to_owned()],
+        wrong_fixes: vec!["chmod 777: postgres refuses a directory that others may read".to_owned()],
+    }
+}
+
+/// What a diagnosis of two containers came to.
+pub(crate) fn report(findings: Vec<Finding>) -> Arc<doctor::Report> {
+    Arc::new(doctor::Report {
+        findings,
+        containers: 2,
+        mounts: 3,
+        left_out: Vec::new(),
+    })
+}
+
+/// A plan of a change: 1 204 entries of a volume go from 999 to 70.
+pub(crate) fn own_plan(request: chown::Request) -> chown::Plan {
+    let sampled = |path: &str, kind: Kind, mode: u32| Sampled {
+        path: path.as_bytes().to_vec(),
+        kind,
+        uid: 999,
+        gid: 999,
+        mode,
+    };
+    chown::Plan {
+        request,
+        at: NOW,
+        resolved: Some("/var/lib/docker/volumes/db/_data".to_owned()),
+        refused: None,
+        census: Census {
+            entries: 1210,
+            change: 1204,
+            unchanged: 4,
+            skipped: 2,
+            skips: vec![
+                Skipped {
+                    path: b"mnt".to_vec(),
+                    why: Why::OtherMount,
+                },
+                Skipped {
+                    path: b"odd\x1b[2J".to_vec(),
+                    why: Why::OtherMount,
+                },
+            ],
+            sample: vec![
+                sampled("", Kind::Dir, 0o700),
+                sampled("base", Kind::Dir, 0o700),
+                sampled("PG_VERSION", Kind::File, 0o600),
+                sampled("link", Kind::Symlink, 0o777),
+            ],
+            owners: vec![Owner {
+                uid: 999,
+                gid: 999,
+                entries: 1204,
+            }],
+            journal_bytes: 90_000,
+            complete: true,
+            ..Census::default()
+        },
+        blocks: Vec::new(),
+        caveats: vec!["postgres:16 sets its owner itself when it starts as root".to_owned()],
+    }
+}
+
+/// A journal that a list shows.
+pub(crate) fn journal(id: &str, stage: journal::Stage) -> journal::Listed {
+    journal::Listed {
+        id: journal::JournalId::new(id),
+        at: NOW - time::Duration::hours(3),
+        words: "chown 70:70 of db".to_owned(),
+        mount: (MountId::new("volume:db"), "db".to_owned()),
+        entries: 1204,
+        stage,
+        damage: None,
+    }
 }

@@ -9,15 +9,20 @@ use super::action::Section;
 use super::create::Form;
 use super::details::Details;
 use super::disk::Disk;
+use super::doctor::{Doctor, Known};
 use super::files::Files;
 use super::input::Input;
 use super::jobs::Jobs;
 use super::keymap::Keymap;
 use super::mounts::{Mounts, Order};
 use super::msg::{Attempt, Notice, Space};
+use super::own;
 use super::plan::{self, Review};
+use super::undo::Undo;
+use crate::engine::daemon::Switch;
 use crate::engine::{About, EngineError};
 use crate::fingerprint::Rules;
+use crate::journal::JournalId;
 use crate::model::{EngineId, JobId};
 use crate::ops::list::Depth;
 
@@ -91,6 +96,12 @@ pub enum Screen {
     Plan,
     /// What fills the disk.
     Disk,
+    /// What is refused, and why.
+    Doctor,
+    /// A change of owner or mode.
+    Own,
+    /// What can be taken back.
+    Undo,
 }
 
 /// What lies over the screen and takes the keys.
@@ -126,6 +137,35 @@ pub enum Dialog {
     Confirm,
     /// What a new volume shall be.
     Create(Box<Form>),
+    /// Who shall own a mount, or a part of it.
+    Owner(Box<own::Form>),
+    /// A mount's name has to be typed before its owners are changed.
+    OwnName {
+        /// What is typed.
+        input: Input,
+        /// Whether something else was typed and meant.
+        wrong: bool,
+    },
+    /// Yes or no.
+    Ask(Question),
+}
+
+/// A question to be answered by yes or no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// Whether the change on screen shall be carried out.
+    Own,
+    /// Whether a change shall be taken back.
+    Undo(JournalId),
+    /// Whether a container shall be stopped or restarted.
+    Switch {
+        /// Its id, or its name.
+        container: String,
+        /// Its name.
+        name: String,
+        /// What is to be done to it.
+        switch: Switch,
+    },
 }
 
 /// One engine and what is known of it.
@@ -165,6 +205,16 @@ pub struct EngineState {
     pub plan: Option<Review>,
     /// What fills the disk.
     pub disk: Disk,
+    /// The diagnosis that was asked for last.
+    pub doctor: Option<Doctor>,
+    /// What diagnoses say of the mounts.
+    pub known: Known,
+    /// The change of owner or mode that was asked for last.
+    pub own: Option<own::Review>,
+    /// What can be taken back.
+    pub undo: Undo,
+    /// Containers that are being started or stopped, and the jobs that do it.
+    pub switching: BTreeMap<JobId, String>,
     /// Plans asked for so far.
     pub plans: u64,
     /// Whether sizes of an earlier start were asked for and came.
@@ -204,6 +254,15 @@ pub enum Link {
     },
 }
 
+impl EngineState {
+    /// Whether a helper of a plan, of a change or of an undo is at work, beside which no other may begin.
+    pub fn is_changing(&self) -> bool {
+        self.plan.as_ref().is_some_and(Review::is_busy)
+            || self.own.as_ref().is_some_and(|own| own.job().is_some())
+            || self.undo.running.is_some()
+    }
+}
+
 impl State {
     /// The state before anything happened.
     pub fn new(settings: Settings, keymap: Keymap, now: OffsetDateTime, size: (u16, u16)) -> Self {
@@ -238,14 +297,17 @@ impl State {
     /// The sections whose keys would work with this dialog over the screen.
     pub fn sections_under(&self, dialog: Option<&Dialog>) -> Vec<Section> {
         let special: &[Section] = match (dialog, self.screen) {
-            (Some(Dialog::Confirm), _) => return vec![Section::Confirm],
+            (Some(Dialog::Confirm | Dialog::Ask(_)), _) => return vec![Section::Confirm],
             (Some(Dialog::Jobs { .. }), _) => &[Section::Jobs],
             (Some(_), _) => &[],
             (None, Screen::Start) => &[Section::Start],
-            (None, Screen::Mounts) if self.details_focused => &[Section::Details, Section::Mounts],
-            (None, Screen::Mounts) if self.details_open => &[Section::Mounts, Section::Details],
-            (None, Screen::Mounts) => &[Section::Mounts],
-            (None, Screen::Details) => &[Section::Details],
+            (None, Screen::Mounts) if self.details_focused => &[Section::Details, Section::Mounts, Section::Rights],
+            (None, Screen::Mounts) if self.details_open => &[Section::Mounts, Section::Details, Section::Rights],
+            (None, Screen::Mounts) => &[Section::Mounts, Section::Rights],
+            (None, Screen::Details) => &[Section::Details, Section::Rights],
+            (None, Screen::Doctor) => &[Section::Doctor],
+            (None, Screen::Own) => &[Section::Own],
+            (None, Screen::Undo) => &[Section::Undo],
             (None, Screen::Plan) => &[Section::Plan],
             (None, Screen::Disk) => &[Section::Disk],
             (None, Screen::Files) => match self.engine().and_then(|engine| engine.files.as_ref()) {
@@ -262,7 +324,16 @@ impl State {
     /// Whether keys go to a text field.
     pub fn wants_text(&self) -> bool {
         match (&self.dialog, self.screen) {
-            (Some(Dialog::Palette { .. } | Dialog::Type { .. } | Dialog::Create(_)), _) => true,
+            (
+                Some(
+                    Dialog::Palette { .. }
+                    | Dialog::Type { .. }
+                    | Dialog::Create(_)
+                    | Dialog::Owner(_)
+                    | Dialog::OwnName { .. },
+                ),
+                _,
+            ) => true,
             (Some(_), _) => false,
             (None, Screen::Mounts) => self.engine().is_some_and(|engine| engine.mounts.typing),
             (None, Screen::Files) => self
@@ -273,7 +344,9 @@ impl State {
                 .engine()
                 .and_then(|engine| engine.plan.as_ref())
                 .is_some_and(|plan| plan.typing),
-            (None, Screen::Start | Screen::Details | Screen::Disk) => false,
+            (None, Screen::Start | Screen::Details | Screen::Disk | Screen::Doctor | Screen::Own | Screen::Undo) => {
+                false
+            }
         }
     }
 }

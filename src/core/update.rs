@@ -19,10 +19,13 @@ use crate::ops::list::Depth;
 mod create;
 mod dialogs;
 mod disk;
+pub mod doctor;
 mod engine;
+mod own;
 mod plan;
 mod removal;
 mod screens;
+mod undo;
 
 /// Folds one message. Sets [`State::changed`] when something on screen may look different.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
@@ -58,7 +61,11 @@ fn apply(state: &mut State, msg: Msg, effects: &mut Vec<Effect>) -> bool {
         Msg::Job(id, event) => {
             let measured = engine::job_ended(state, id, &event);
             let removed = removal::job_ended(state, id, &event);
+            let ended = event.clone();
             let changed = state.jobs.fold(id, event, state.now);
+            doctor::job_ended(state, id, &ended, effects);
+            own::job_ended(state, id, &ended, effects);
+            undo::job_ended(state, id, &ended, effects);
             if let Some(engine) = measured {
                 engine::measurement_ended(state, &engine, effects);
             }
@@ -99,6 +106,11 @@ fn connected(state: &mut State, connected: Connected, effects: &mut Vec<Effect>)
         measuring_first: false,
         plan: None,
         disk: super::disk::Disk::default(),
+        doctor: None,
+        known: super::doctor::Known::default(),
+        own: None,
+        undo: super::undo::Undo::default(),
+        switching: std::collections::BTreeMap::new(),
         plans: 0,
         cached: Asked::No,
         space_asked: false,
@@ -123,6 +135,10 @@ fn arrange(state: &mut State) {
         if let Some(review) = &mut engine.plan {
             review.set_height(planned);
         }
+        if let Some(doctor) = &mut engine.doctor {
+            doctor.set_height(planned);
+        }
+        engine.undo.set_height(planned);
         if let Some(files) = &mut engine.files {
             files.resize(body);
         }
@@ -183,6 +199,8 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool {
             true
         }
         Action::Refresh if state.screen == Screen::Plan => plan::refresh(state, effects),
+        Action::Refresh if state.screen == Screen::Own => own::refresh(state, effects),
+        Action::Refresh if state.screen == Screen::Undo => undo::ask(state, effects),
         Action::Refresh if state.screen == Screen::Disk => {
             disk::ask(state, effects);
             with_current(state, |id, engine| engine::load(id, engine, effects));
@@ -272,7 +290,17 @@ fn paste(state: &mut State, text: &str, effects: &mut Vec<Effect>) -> bool {
             form.paste(text);
             return true;
         }
-        Some(Dialog::Help { .. } | Dialog::Jobs { .. } | Dialog::Confirm) => return false,
+        Some(Dialog::Owner(form)) => {
+            form.input.paste(text);
+            form.error = None;
+            return true;
+        }
+        Some(Dialog::OwnName { input, wrong }) => {
+            input.paste(text);
+            *wrong = false;
+            return true;
+        }
+        Some(Dialog::Help { .. } | Dialog::Jobs { .. } | Dialog::Confirm | Dialog::Ask(_)) => return false,
         None => {}
     }
     if state.screen == Screen::Plan {

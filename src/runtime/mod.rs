@@ -4,11 +4,13 @@
 //! what the core wants done, and then draws at most once per [`FRAME`], and only when something changed. It waits
 //! for nothing else: no timer runs while nothing moves, and no engine is ever awaited here.
 
+mod diagnosing;
 mod downloads;
 mod encode;
 pub mod files;
 pub mod mail;
 mod measure;
+mod owning;
 mod removing;
 pub mod screen;
 mod scroll;

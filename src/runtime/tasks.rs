@@ -13,13 +13,14 @@ use tokio_util::task::TaskTracker;
 use super::files::{Browser, Work};
 use super::mail::Mail;
 use super::sightings::Lookout;
-use super::{Found, Looking, measure, removing, watching};
+use super::{Found, Looking, diagnosing, measure, owning, removing, watching};
 use crate::core::effect::EngineEffect;
 use crate::core::jobs::JobEnd;
 use crate::core::msg::{Attempt, Connected, EngineMsg, MaskedKey, Msg, Notice, Space};
-use crate::engine::Engine;
 use crate::engine::contexts::Environment;
 use crate::engine::daemon::NewVolume;
+use crate::engine::{Engine, EngineError};
+use crate::journal::Store;
 use crate::model::{EngineId, JobId};
 use crate::ops::list::{self, Depth, Inventory};
 use crate::ops::{create, df};
@@ -36,6 +37,10 @@ struct Running {
     lookout: Lookout,
     /// Ends the gathering for a plan.
     planning: CancellationToken,
+    /// Ends the count for a change of owner or mode.
+    counting: CancellationToken,
+    /// The journals of its changes: one store for the whole run, since the demo's goes with it.
+    journals: Result<Store, EngineError>,
 }
 
 /// All tasks.
@@ -79,7 +84,9 @@ impl Tasks {
             about,
             demo,
         };
-        let (lookout, gathering) = Lookout::new(Environment::of_process());
+        let environment = Environment::of_process();
+        let journals = Store::of(&environment, &engine.id);
+        let (lookout, gathering) = Lookout::new(environment);
         let mail = Mail::new(engine.id.clone(), self.to.clone());
         self.watch_over(gathering.run(engine.id.clone(), mail, self.end.clone()));
         self.engines.insert(
@@ -90,6 +97,8 @@ impl Tasks {
                 retry: Arc::new(Notify::new()),
                 lookout,
                 planning: CancellationToken::new(),
+                counting: CancellationToken::new(),
+                journals,
             },
         );
         connected
@@ -109,6 +118,7 @@ impl Tasks {
             return;
         };
         let (engine, lookout) = (running.engine.clone(), running.lookout.clone());
+        let journals = running.journals.clone();
         match effect {
             EngineEffect::Load(depth) => self.spawn(load(engine, depth, lookout, mail)),
             EngineEffect::Watch => {
@@ -140,6 +150,38 @@ impl Tasks {
                 let run = removing::run(engine, job, plan, chosen, mail.clone(), token);
                 self.spawn_job(job, mail, run);
             }
+            EngineEffect::Diagnose { job, scope, at } => {
+                let token = self.token(job);
+                let run = diagnosing::run(engine, job, scope, at, mail.clone(), token);
+                self.spawn_job(job, mail, run);
+            }
+            EngineEffect::LogTail(container) => self.spawn(diagnosing::log_tail(engine, container, mail)),
+            EngineEffect::Switch {
+                job,
+                container,
+                name,
+                switch,
+            } => {
+                let token = self.token(job);
+                let run = diagnosing::switch(engine, job, container, name, switch, mail.clone(), token);
+                self.spawn_job(job, mail, run);
+            }
+            EngineEffect::OwnPlan { ask, request, at } => {
+                let cancel = self.counting(&id);
+                self.spawn(owning::plan(engine, ask, *request, at, mail, cancel));
+            }
+            EngineEffect::DropOwn => drop(self.counting(&id)),
+            EngineEffect::Own { job, plan } => {
+                let token = self.token(job);
+                let run = owning::run(engine, job, plan, journals, mail.clone(), token);
+                self.spawn_job(job, mail, run);
+            }
+            EngineEffect::Journals => self.spawn(owning::list(journals, mail)),
+            EngineEffect::Undo { job, id: journal } => {
+                let token = self.token(job);
+                let run = owning::undo(engine, job, journal, journals, mail.clone(), token);
+                self.spawn_job(job, mail, run);
+            }
             EngineEffect::Files(effect) => {
                 let (end, jobs) = (&self.end, &mut self.jobs);
                 let mut token = |job: JobId| {
@@ -164,6 +206,15 @@ impl Tasks {
         let token = self.end.child_token();
         if let Some(running) = self.engines.get_mut(id) {
             std::mem::replace(&mut running.planning, token.clone()).cancel();
+        }
+        token
+    }
+
+    /// Ends the count for a change that is under way; the token is for the next.
+    fn counting(&mut self, id: &EngineId) -> CancellationToken {
+        let token = self.end.child_token();
+        if let Some(running) = self.engines.get_mut(id) {
+            std::mem::replace(&mut running.counting, token.clone()).cancel();
         }
         token
     }

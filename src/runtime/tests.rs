@@ -245,6 +245,40 @@ async fn a_volume_is_made_and_the_disk_is_shown() {
     assert_eq!(run.quits().await, Ended::Quit);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_is_found_mended_and_taken_back() {
+    let run = Run::start(80, 24, demo_now);
+    run.settled().await;
+    run.keys("D").await;
+    insta::assert_snapshot!("doctor_80x24", run.sees("looked just now").await);
+    run.keys("enter").await;
+    insta::assert_snapshot!("own_80x24", run.sees("counted just now").await);
+    run.keys("enter").await;
+    run.sees("undo takes it back").await;
+    run.keys("y").await;
+    run.sees("changed; z takes it back").await;
+    run.keys("z").await;
+    run.sees("it can be taken back").await;
+    run.keys("enter").await;
+    run.sees("What changed since is left alone").await;
+    run.keys("y").await;
+    run.until("the undo", |text| {
+        text.contains("taken back:") && text.contains("state      taken back")
+    })
+    .await;
+    // What was found is marked until the next diagnosis, in the table and in the details.
+    run.keys("esc / b l o g _ c o n t e n t enter i").await;
+    let shown = run.sees("! doctor").await;
+    assert!(shown.contains("blog_content !"), "{shown}");
+    assert!(shown.contains(" findings"), "{shown}");
+    assert_eq!(run.quits().await, Ended::Quit);
+    let run = Run::start(120, 40, demo_now);
+    run.settled().await;
+    run.keys("D").await;
+    insta::assert_snapshot!("doctor_120x40", run.sees("looked just now").await);
+    assert_eq!(run.quits().await, Ended::Quit);
+}
+
 /// A cursor step at 120 × 40 must fit into one packet of a slow line.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cursor_step_sends_little_and_idling_nothing() {
@@ -296,7 +330,9 @@ fn no_size_is_too_odd_for_any_screen() {
         .unwrap();
     let mut state = runtime.block_on(settled_state());
     let theme = Theme::new(Colours::Mono, true);
-    for keys in ["", "i", "2", "?", ":", "w", "1 / a", "enter", "4", "1 n", "esc P"] {
+    for keys in [
+        "", "i", "2", "?", ":", "w", "1 / a", "enter", "4", "1 n", "esc P", "esc D", "tab", "z", "1 o",
+    ] {
         for columns in 1..=130 {
             for rows in 1..=45 {
                 // All small sizes, a sample of the others.

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::pen::Pen;
 use super::theme::Theme;
-use crate::core::details::{self, Role};
+use crate::core::details::{self, Line, Role};
 use crate::core::state::EngineState;
 
 /// Draws the details.
@@ -16,10 +16,14 @@ pub(super) fn view(engine: &EngineState, now: OffsetDateTime, theme: &Theme, fra
         Pen::new(frame.buffer_mut(), area, 0, theme.glyphs.ellipsis).put("no mount under the cursor", theme.dim);
         return;
     };
-    let class = engine.mounts.class(mount, size);
-    let lines = details::lines(mount, size, &engine.details, class, now, area.width);
+    let lines = details::lines_of(engine, mount, size, now, area.width);
+    scrolled(&lines, engine.details.top, theme, frame, area);
+}
+
+/// Draws lines from one of them on, and says how many are below.
+pub(super) fn scrolled(lines: &[Line], top: usize, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let shown = usize::from(area.height);
-    let top = engine.details.top.min(lines.len().saturating_sub(shown));
+    let top = top.min(lines.len().saturating_sub(shown));
     let more = lines.len().saturating_sub(top + shown);
     for (at, line) in (0..area.height).zip(lines.iter().skip(top)) {
         let mut pen = Pen::new(frame.buffer_mut(), area, at, theme.glyphs.ellipsis);

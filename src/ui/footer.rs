@@ -19,6 +19,8 @@ pub(super) fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Re
     if state.wants_text() {
         let accept = match &state.dialog {
             Some(Dialog::Type { .. }) => "take along",
+            Some(Dialog::OwnName { .. }) => "change",
+            Some(Dialog::Owner(_)) => "count",
             _ => "accept",
         };
         let mut pairs = vec![("enter", accept), ("esc", "cancel"), ("ctrl-u", "clear")];

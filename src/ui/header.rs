@@ -61,6 +61,11 @@ fn parts(engine: &EngineState) -> Vec<String> {
         Some(Err(_)) => parts.push("free space unknown".to_owned()),
         None => {}
     }
+    // Before the containers: what is left out first for want of room is what matters least.
+    match engine.known.count() {
+        0 => {}
+        count => parts.push(figures::counted(count as u64, "finding")),
+    }
     if let Some(inventory) = engine.mounts.inventory() {
         parts.push(format!("{}/{} containers up", inventory.running, inventory.containers));
     }

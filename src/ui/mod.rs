@@ -5,17 +5,20 @@ mod create;
 mod details;
 mod dialogs;
 mod disk;
+mod doctor;
 pub mod files;
 mod footer;
 mod header;
 mod jobs;
 mod mounts;
+mod own;
 pub mod pen;
 mod plan;
 mod question;
 mod start;
 mod status;
 pub mod theme;
+mod undo;
 
 use ratatui::Frame;
 
@@ -42,6 +45,9 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
             details::view(engine, state.now, theme, frame, layout::details_screen(size));
         }
         (Screen::Disk, Some(engine)) => disk::view(state, engine, theme, frame, layout::details_screen(size)),
+        (Screen::Doctor, Some(engine)) => doctor::view(state, engine, theme, frame),
+        (Screen::Own, Some(engine)) => own::view(state, engine, theme, frame),
+        (Screen::Undo, Some(engine)) => undo::view(state, engine, theme, frame),
         (Screen::Plan, Some(engine)) => plan::view(state, engine, theme, frame),
         (Screen::Files, Some(engine)) => {
             if let Some(files) = &engine.files {
@@ -57,6 +63,9 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         Some(Dialog::Jobs { at }) => jobs::view(state, *at, theme, frame),
         Some(Dialog::Type { wanted, input, wrong }) => question::name(state, wanted, input, *wrong, theme, frame),
         Some(Dialog::Confirm) => question::confirm(state, theme, frame),
+        Some(Dialog::Owner(form)) => own::owner(state, form, theme, frame),
+        Some(Dialog::OwnName { input, wrong }) => question::own_name(state, input, *wrong, theme, frame),
+        Some(Dialog::Ask(question)) => question::ask(state, question, theme, frame),
         Some(Dialog::Create(form)) => create::view(state, form, theme, frame),
         None => {}
     }

@@ -7,11 +7,12 @@ use ratatui::style::Style;
 use super::columns::{self, Column};
 use super::pen::{Pen, columns_of};
 use super::theme::Theme;
-use super::{details, footer};
+use super::{details, doctor, footer};
 use crate::core::figures;
 use crate::core::layout::{self, MountsParts};
 use crate::core::mounts::{self, Mounts, Row, Sum};
 use crate::core::state::{EngineState, State};
+use crate::doctor::Confidence;
 use crate::model::{Class, Judged, Mount, MountKind, Orphan, Scan, Size};
 use crate::text;
 use time::OffsetDateTime;
@@ -192,6 +193,7 @@ fn rows(state: &State, engine: &EngineState, theme: &Theme, frame: &mut Frame<'_
                     cursor: at == table.at(),
                     marked: table.is_marked(at, &mount.id),
                     indent: if grouped { 2 } else { 0 },
+                    refused: engine.known.surest(&mount.id),
                     largest: table.totals().largest,
                     now: state.now,
                     theme,
@@ -243,6 +245,8 @@ struct MountRow<'a> {
     cursor: bool,
     marked: bool,
     indent: u16,
+    /// How sure it is that somebody is refused something on it.
+    refused: Option<Confidence>,
     largest: u64,
     now: OffsetDateTime,
     theme: &'a Theme,
@@ -258,12 +262,26 @@ impl MountRow<'_> {
                 pen.skip(1);
             }
             let (text, style) = self.cell(*column, *width);
-            if right(*column) {
-                pen.right_cell(&text, *width, style)
+            if *column == Column::Name {
+                self.name(pen, &text, *width, style);
+            } else if right(*column) {
+                pen.right_cell(&text, *width, style);
             } else {
-                pen.cell(&text, *width, style)
-            };
+                pen.cell(&text, *width, style);
+            }
         }
+    }
+
+    /// The name, and behind it the mark of what the doctor found.
+    fn name(&self, pen: &mut Pen<'_>, name: &str, width: u16, style: Style) {
+        let Some(confidence) = self.refused else {
+            pen.cell(name, width, style);
+            return;
+        };
+        let columns = columns_of(name).min(width.saturating_sub(2));
+        pen.cell(name, columns, style);
+        let mark = doctor::sure(confidence, self.theme).1;
+        pen.cell(" !", width.saturating_sub(columns), mark);
     }
 
     fn cell(&self, column: Column, width: u16) -> (String, Style) {
@@ -271,7 +289,8 @@ impl MountRow<'_> {
         match column {
             Column::Name => {
                 let indent = " ".repeat(usize::from(self.indent));
-                let room = usize::from(width.saturating_sub(self.indent));
+                let mark = if self.refused.is_some() { 2 } else { 0 };
+                let room = usize::from(width.saturating_sub(self.indent + mark));
                 // Only the name changes with the cursor: a step of it must not send a whole row.
                 let style = if self.cursor { theme.selected } else { theme.plain };
                 (indent + &name(mount, room, theme), style)

@@ -31,7 +31,7 @@ pub(super) fn view(state: &State, engine: &EngineState, theme: &Theme, frame: &m
     bar(review, state.now, theme, frame, parts.bar);
     match &review.stage {
         Stage::Waiting => mounts::message(
-            "waiting for the measurement to stop: its helper would make volumes count as used",
+            "waiting for what runs to stop: its helper would make volumes count as used",
             theme.dim,
             theme,
             frame,

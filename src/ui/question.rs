@@ -1,4 +1,4 @@
-//! The questions before something is removed: a name to be typed, and yes or no.
+//! The questions before something is removed, changed or stopped: a name to be typed, and yes or no.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -12,8 +12,10 @@ use crate::core::action::Action;
 use crate::core::figures;
 use crate::core::input::Input;
 use crate::core::menu;
+use crate::core::own;
 use crate::core::plan::{Review, Wanted};
-use crate::core::state::State;
+use crate::core::state::{Question, State};
+use crate::engine::daemon::Switch;
 use crate::model::MountKind;
 use crate::text;
 
@@ -45,9 +47,48 @@ impl Page<'_, '_> {
 
 /// Asks for the name of what is to be taken along.
 pub(super) fn name(state: &State, wanted: &Wanted, input: &Input, wrong: bool, theme: &Theme, frame: &mut Frame<'_>) {
+    let reason = wrapped(state, &wanted.reason);
+    type_name(
+        state,
+        reason,
+        (&wanted.name, "to take it along"),
+        input,
+        wrong,
+        theme,
+        frame,
+    );
+}
+
+/// Asks for the name of the mount whose entries are to be changed.
+pub(super) fn own_name(state: &State, input: &Input, wrong: bool, theme: &Theme, frame: &mut Frame<'_>) {
+    let Some(review) = state.engine().and_then(|engine| engine.own.as_ref()) else {
+        return;
+    };
+    let Some(plan) = review.plan() else { return };
+    let mut reason = wrapped(state, &review.words());
+    for block in plan.blocks.iter().take(REASON) {
+        reason.extend(wrapped(state, &own::block_words(block)));
+    }
+    let name = (plan.typed_name(), "to change it all the same");
+    type_name(state, reason, name, input, wrong, theme, frame);
+}
+
+fn wrapped(state: &State, words: &str) -> Vec<String> {
     let room = usize::from(COLUMNS.min(state.size.0.saturating_sub(4)));
-    let mut reason = text::wrap(&text::printable_str(&wanted.reason), room);
-    reason.truncate(REASON);
+    let mut lines = text::wrap(&text::printable_str(words), room);
+    lines.truncate(REASON);
+    lines
+}
+
+fn type_name(
+    state: &State,
+    reason: Vec<String>,
+    (name, purpose): (&str, &str),
+    input: &Input,
+    wrong: bool,
+    theme: &Theme,
+    frame: &mut Frame<'_>,
+) {
     let rows = u16::try_from(reason.len()).unwrap_or(0) + 4;
     let area = boxed(state, "this does not go unasked", COLUMNS, rows, theme, frame);
     let mut page = Page {
@@ -62,13 +103,95 @@ pub(super) fn name(state: &State, wanted: &Wanted, input: &Input, wrong: bool, t
     page.line += 1;
     let mut pen = page.pen();
     pen.put("type ", theme.dim)
-        .put(&text::printable_str(&wanted.name), theme.group)
-        .put(" to take it along", theme.dim);
+        .put(&text::printable_str(name), theme.group)
+        .put(&format!(" {purpose}"), theme.dim);
     let mut pen = page.pen();
     pen.put("> ", theme.key);
     footer::input(&mut pen, input, true, theme);
     if wrong {
         page.pen().put("that is not its name", theme.fault);
+    }
+}
+
+/// Asks a question that only yes or no answers.
+pub(super) fn ask(state: &State, question: &Question, theme: &Theme, frame: &mut Frame<'_>) {
+    let Some(asked) = Asked::of(state, question) else {
+        return;
+    };
+    let mut lines = wrapped(state, &asked.question);
+    let heads = lines.len();
+    for words in &asked.words {
+        lines.extend(wrapped(state, words));
+    }
+    let rows = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let area = boxed(state, asked.title, COLUMNS, rows, theme, frame);
+    // Whatever has no room, the answers have.
+    lines.truncate(usize::from(area.height.saturating_sub(2)));
+    let mut page = Page {
+        frame,
+        area,
+        line: 0,
+        theme,
+    };
+    for (at, line) in lines.iter().enumerate() {
+        let style = if at < heads { theme.group } else { theme.warning };
+        page.pen().put(line, style);
+    }
+    page.line += 1;
+    answers(state, page.pen(), (asked.yes, asked.no), theme);
+}
+
+/// A question in words.
+struct Asked {
+    title: &'static str,
+    question: String,
+    words: Vec<String>,
+    yes: &'static str,
+    no: &'static str,
+}
+
+impl Asked {
+    fn of(state: &State, question: &Question) -> Option<Self> {
+        let engine = state.engine()?;
+        Some(match question {
+            Question::Own => {
+                let review = engine.own.as_ref()?;
+                let plan = review.plan()?;
+                let count = figures::count(plan.census.change);
+                let blocks = plan.blocks.iter().map(own::block_words);
+                let mut words: Vec<String> = blocks.chain(plan.caveats.iter().cloned()).collect();
+                words.push("What it changes is written down first; undo takes it back.".to_owned());
+                Self {
+                    title: "change",
+                    question: format!("{}: change {count}?", review.words()),
+                    words,
+                    yes: "changes",
+                    no: "leave everything",
+                }
+            }
+            Question::Undo(id) => {
+                let row = engine.undo.rows().iter().find(|row| row.id == *id)?;
+                let count = figures::count(row.entries);
+                Self {
+                    title: "undo",
+                    question: format!("Take back {}? It has {count} to put back.", row.words),
+                    words: vec!["What changed since is left alone, and listed.".to_owned()],
+                    yes: "takes it back",
+                    no: "leave everything",
+                }
+            }
+            Question::Switch { name, switch, .. } => Self {
+                title: "container",
+                question: match switch {
+                    Switch::Start => format!("Start {name}?"),
+                    Switch::Stop => format!("Stop {name}?"),
+                    Switch::Restart => format!("Stop {name} and start it again?"),
+                },
+                words: vec!["Whoever uses it now loses it meanwhile.".to_owned()],
+                yes: "does it",
+                no: "leave it",
+            },
+        })
     }
 }
 
@@ -111,7 +234,7 @@ pub(super) fn confirm(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         page.pen().put(words, theme.warning);
     }
     page.pen().put("This cannot be undone.", theme.fault);
-    answers(state, page.pen(), theme);
+    answers(state, page.pen(), ("removes", "keep everything"), theme);
 }
 
 fn question(review: &Review) -> String {
@@ -153,12 +276,12 @@ fn names(review: &Review, theme: &Theme) -> Vec<(String, String)> {
     containers.chain(volumes).collect()
 }
 
-fn answers(state: &State, mut pen: Pen<'_>, theme: &Theme) {
+fn answers(state: &State, mut pen: Pen<'_>, (yes, no): (&str, &str), theme: &Theme) {
     let mut answer = |action: Action, words: &str, style: Style| {
         pen.put(&menu::keys(state, action), theme.key)
             .put(&format!(" {words}"), style)
             .skip(3);
     };
-    answer(Action::Yes, "removes", theme.plain);
-    answer(Action::No, "keep everything", theme.plain);
+    answer(Action::Yes, yes, theme.plain);
+    answer(Action::No, no, theme.plain);
 }

@@ -87,7 +87,7 @@ impl Files {
     }
 
     /// The entry that an action is about.
-    fn target(&self) -> Option<crate::model::BytePath> {
+    pub(in crate::core) fn target(&self) -> Option<crate::model::BytePath> {
         if self.focus == Focus::Preview {
             return self.preview.as_ref().map(|preview| preview.at.clone());
         }

@@ -23,7 +23,7 @@ use crate::ops::prune::{Event, Filter, Outcome, Plan, Row, Scope, Step, Stopped}
 /// How far a plan is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stage {
-    /// It waits for the end of a measurement: its helpers make volumes count as used.
+    /// It waits for the end of a measurement, a diagnosis or a change: their helpers make volumes count as used.
     Waiting,
     /// Its evidence is gathered.
     Gathering(Step),

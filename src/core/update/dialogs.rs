@@ -8,7 +8,7 @@ use super::super::input::{Input, Typed};
 use super::super::key::Key;
 use super::super::layout;
 use super::super::menu;
-use super::super::state::{Dialog, State};
+use super::super::state::{Dialog, Question, State};
 use crate::model::JobId;
 
 /// Rows that help may show at once on this terminal.
@@ -30,7 +30,7 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
     );
     match action {
         Action::Back | Action::No => state.dialog = None,
-        Action::Yes => return super::removal::confirmed(state, effects),
+        Action::Yes => return yes(state, effects),
         _ if toggled => state.dialog = None,
         Action::Help => return open(state, Dialog::Help { top: 0 }),
         Action::Jobs => return open(state, Dialog::Jobs { at: None }),
@@ -53,6 +53,22 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         _ => return scroll(state, action),
     }
     true
+}
+
+/// The question is answered by yes.
+fn yes(state: &mut State, effects: &mut Vec<Effect>) -> bool {
+    let Some(Dialog::Ask(question)) = state.dialog.take_if(|dialog| matches!(dialog, Dialog::Ask(_))) else {
+        return super::removal::confirmed(state, effects);
+    };
+    match question {
+        Question::Own => super::own::confirmed(state, effects),
+        Question::Undo(id) => super::undo::confirmed(state, id, effects),
+        Question::Switch {
+            container,
+            name,
+            switch,
+        } => super::doctor::switched(state, container, name, switch, effects),
+    }
 }
 
 /// Asks a job to stop.
@@ -97,7 +113,16 @@ fn scroll(state: &mut State, action: Action) -> bool {
             });
             new != here
         }
-        Some(Dialog::Palette { .. } | Dialog::Type { .. } | Dialog::Confirm | Dialog::Create(_)) | None => false,
+        Some(
+            Dialog::Palette { .. }
+            | Dialog::Type { .. }
+            | Dialog::Confirm
+            | Dialog::Create(_)
+            | Dialog::Owner(_)
+            | Dialog::OwnName { .. }
+            | Dialog::Ask(_),
+        )
+        | None => false,
     }
 }
 
@@ -107,7 +132,9 @@ pub(super) fn typed(state: &mut State, key: Key, effects: &mut Vec<Effect>) -> b
         Some(Dialog::Palette { .. }) => in_palette(state, key, effects),
         Some(Dialog::Type { .. }) => super::plan::typed(state, key, effects),
         Some(Dialog::Create(_)) => super::create::typed(state, key, effects),
-        Some(Dialog::Help { .. } | Dialog::Jobs { .. } | Dialog::Confirm) | None => false,
+        Some(Dialog::Owner(_)) => super::own::typed_owner(state, key, effects),
+        Some(Dialog::OwnName { .. }) => super::own::typed_name(state, key, effects),
+        Some(Dialog::Help { .. } | Dialog::Jobs { .. } | Dialog::Confirm | Dialog::Ask(_)) | None => false,
     }
 }
 

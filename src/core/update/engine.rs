@@ -85,6 +85,20 @@ pub(super) fn update(state: &mut State, id: &EngineId, msg: EngineMsg, effects: 
             let Some(review) = review else { return false };
             review.removed(events);
         }
+        EngineMsg::Diagnosing { job, events } => return super::doctor::news(state, id, job, events),
+        EngineMsg::Diagnosed { job, report } => return super::doctor::diagnosed(state, id, job, report),
+        EngineMsg::LogTail { container, result } => return super::doctor::logged(state, id, &container, result),
+        EngineMsg::OwnCounting { ask, census } => {
+            return engine.own.as_mut().is_some_and(|own| own.counting(ask, *census));
+        }
+        EngineMsg::OwnPlanned { ask, result } => return super::own::planned(state, id, ask, result),
+        EngineMsg::Owned { job, result } => return super::own::owned(state, id, job, result),
+        EngineMsg::Journals(result) => engine.undo.listed(result),
+        EngineMsg::Undone {
+            id: journal,
+            result,
+            job: _,
+        } => return super::undo::undone(state, id, journal, result),
         // Handled above.
         EngineMsg::Files(_) => return false,
     }

@@ -82,6 +82,14 @@ pub(super) fn gather(state: &mut State, id: &EngineId, effects: &mut Vec<Effect>
     if engine.disk.systems == Answer::Waiting {
         return;
     }
+    // A change of owners or an undo goes to its end, a diagnosis can be had again.
+    if engine.own.as_ref().is_some_and(|own| own.job().is_some()) || engine.undo.running.is_some() {
+        return;
+    }
+    if let Some(job) = engine.doctor.as_ref().and_then(|doctor| doctor.job()) {
+        super::dialogs::cancel(state, job, effects);
+        return;
+    }
     let Some(review) = &mut engine.plan else { return };
     let ask = review.ask();
     review.gathering(ask, Step::Listing);

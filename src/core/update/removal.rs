@@ -5,7 +5,7 @@ use super::super::figures;
 use super::super::jobs::JobEvent;
 use super::super::msg::Notice;
 use super::super::plan::{Review, Stage};
-use super::super::state::State;
+use super::super::state::{EngineState, State};
 use super::{dialogs, engine};
 use crate::model::{EngineId, JobId};
 
@@ -35,19 +35,24 @@ pub(super) fn confirmed(state: &mut State, effects: &mut Vec<Effect>) -> bool {
     true
 }
 
-/// Stops a removal that runs before its next volume, for an operator who wants to quit; `false` when none runs or it
-/// was stopped before.
+/// Stops a removal that runs before its next volume, and a change of owners or an undo behind its present batch, for an
+/// operator who wants to quit; `false` when none runs or it was stopped before.
 pub(super) fn stop(state: &mut State, effects: &mut Vec<Effect>) -> bool {
-    let running = state
-        .engines
-        .values()
-        .find_map(|engine| match engine.plan.as_ref()?.stage {
-            Stage::Removing(job) => Some(job),
-            _ => None,
-        });
-    let stopped = running.is_some_and(|job| dialogs::cancel(state, job, effects));
+    let removing = |engine: &EngineState| match engine.plan.as_ref()?.stage {
+        Stage::Removing(job) => Some((job, "the removal stops before its next volume")),
+        _ => None,
+    };
+    let changing = |engine: &EngineState| {
+        let own = engine.own.as_ref().and_then(|own| own.job());
+        let job = own.or_else(|| engine.undo.running.as_ref().map(|(job, _)| *job))?;
+        Some((job, "the change stops behind its present batch"))
+    };
+    let mut engines = state.engines.values();
+    let running = engines.find_map(|engine| removing(engine).or_else(|| changing(engine)));
+    let Some((job, words)) = running else { return false };
+    let stopped = dialogs::cancel(state, job, effects);
     if stopped {
-        let text = "the removal stops before its next volume; quit again to end vole without waiting";
+        let text = format!("{words}; quit again to end vole without waiting");
         state.notice = Some(Notice::warning(text));
     }
     stopped

@@ -29,6 +29,11 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         Action::Create => super::dialogs::open(state, Dialog::Create(Box::default())),
         Action::Prune => super::plan::over_orphans(state, effects),
         Action::Remove => super::plan::over_chosen(state, effects),
+        Action::Doctor => super::doctor::of_engine(state, effects),
+        Action::DoctorMount => super::doctor::of_mount(state, effects),
+        Action::Chown => super::own::ask_mount(state),
+        Action::FilesChown => super::own::ask_entry(state),
+        Action::ShowUndo => super::undo::open(state, effects),
         Action::Copy if matches!(state.screen, Screen::Mounts | Screen::Details) => copy(state, effects),
         _ => match state.screen {
             Screen::Start => false,
@@ -39,6 +44,9 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
             },
             Screen::Files => with_files(state, effects, |files, cx| files.action(action, cx)),
             Screen::Plan => super::plan::act(state, action, effects),
+            Screen::Doctor => super::doctor::act(state, action, effects),
+            Screen::Own => super::own::act(state, action, effects),
+            Screen::Undo => super::undo::act(state, action, effects),
             Screen::Disk => match action {
                 Action::Back => show(state, Screen::Mounts, effects),
                 _ => super::disk::act(state, action, effects),
@@ -51,7 +59,8 @@ pub(super) fn show(state: &mut State, screen: Screen, effects: &mut Vec<Effect>)
     match state.screen {
         Screen::Files => drop(with_files(state, effects, |files, _| files.leave())),
         Screen::Plan => super::plan::leave(state, effects),
-        Screen::Start | Screen::Mounts | Screen::Details | Screen::Disk => {}
+        Screen::Own => super::own::leave(state, effects),
+        Screen::Start | Screen::Mounts | Screen::Details | Screen::Disk | Screen::Doctor | Screen::Undo => {}
     }
     state.screen = screen;
     state.details_focused = false;
@@ -299,8 +308,7 @@ fn scroll_details(state: &mut State, action: Action) -> bool {
         let Some((mount, size)) = engine.mounts.current() else {
             return false;
         };
-        let class = engine.mounts.class(mount, size);
-        let lines = details::lines(mount, size, &engine.details, class, now, area.width).len();
+        let lines = details::lines_of(engine, mount, size, now, area.width).len();
         let last = lines.saturating_sub(usize::from(area.height));
         let half = usize::from(area.height / 2).max(1);
         let top = engine.details.top;

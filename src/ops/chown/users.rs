@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 use crate::engine::{About, Engine, EngineError};
 use crate::model::Attachment;
@@ -37,9 +37,9 @@ pub(super) async fn of(engine: &Engine, about: &About, uses: &[Attachment]) -> U
         found.doubts.push(what.to_owned());
         return found;
     }
-    let asked = uses.iter().map(|one| async move { (one, users(engine, one).await) });
+    let asked: Vec<_> = uses.iter().map(|one| users(engine, one).boxed()).collect();
     let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
-    for (one, answer) in answers {
+    for (one, answer) in uses.iter().zip(answers) {
         match answer {
             Ok(uids) => found.users.extend(uids.into_iter().map(|uid| User {
                 container: one.container.clone(),
