@@ -52,20 +52,13 @@ pub(super) fn own(
             return Err(Halt::Cancelled);
         };
         let (mut changed, mut skips) = (0, Vec::new());
-        for (path, record) in records(&groups) {
+        each_record(trees, at.root, &groups, |path, record, node| {
             let was = (record.uid, record.gid, record.mode);
-            match turn(
-                trees,
-                at.root,
-                &path,
-                record,
-                &[was],
-                change.of(record.kind, was.0, was.1, was.2),
-            ) {
+            match turn(node, record, &[was], change.of(record.kind, was.0, was.1, was.2)) {
                 Ok(_) => changed += 1,
                 Err(why) => skips.push(Skipped { path, why }),
             }
-        }
+        });
         drop(begun);
         sink.send(Reply::Own(OwnItem::Applied { number, changed, skips }))?;
     }
@@ -83,15 +76,15 @@ pub(super) fn undo(
 ) -> Result<Vec<Fault>, Halt> {
     writable(trees, b"")?;
     let mut undone = Undone::default();
-    for (path, record) in records(groups) {
+    each_record(trees, root, groups, |path, record, node| {
         let was = (record.uid, record.gid, record.mode);
         let made = change.of(record.kind, was.0, was.1, was.2);
-        match turn(trees, root, &path, record, &[made, was], was) {
+        match turn(node, record, &[made, was], was) {
             Ok(true) => undone.restored += 1,
             Ok(false) => undone.already += 1,
             Err(why) => undone.skips.push(Skipped { path, why }),
         }
-    }
+    });
     sink.send(Reply::Undone(undone))?;
     Ok(Vec::new())
 }
@@ -104,19 +97,8 @@ fn writable(trees: &Trees, path: &[u8]) -> Result<(), Fault> {
 }
 
 /// Gives an entry owner and mode if it has one of those expected; whether that changed anything.
-fn turn(
-    trees: &Trees,
-    root: u32,
-    path: &[u8],
-    record: &Record,
-    expected: &[(u32, u32, u32)],
-    to: (u32, u32, u32),
-) -> Result<bool, Why> {
-    let at = Place {
-        root,
-        path: path.to_vec(),
-    };
-    let node = trees.node(&at).map_err(|_| Why::Gone)?;
+fn turn(node: Option<&Node>, record: &Record, expected: &[(u32, u32, u32)], to: (u32, u32, u32)) -> Result<bool, Why> {
+    let node = node.ok_or(Why::Gone)?;
     let entry = node.entry();
     let now = (entry.uid, entry.gid, entry.mode);
     if entry.ino != record.ino || entry.kind != record.kind {
@@ -131,13 +113,36 @@ fn turn(
     Ok(now != to)
 }
 
-fn records(groups: &[Group]) -> impl Iterator<Item = (Vec<u8>, &Record)> {
-    groups.iter().flat_map(|group| {
-        group
-            .records
-            .iter()
-            .map(|record| (joined(&group.dir, &record.name), record))
-    })
+/// Calls `visit` with the path of each record, the record, and what stands there now. Directories are gone through once:
+/// those of many files are made up anew each time.
+fn each_record<'a>(
+    trees: &Trees,
+    root: u32,
+    groups: &'a [Group],
+    mut visit: impl FnMut(Vec<u8>, &'a Record, Option<&Node>),
+) {
+    for group in groups {
+        let at = Place {
+            root,
+            path: group.dir.clone(),
+        };
+        let dir = trees.node(&at).ok();
+        let mut waiting: HashMap<&[u8], &Record> = group.records.iter().map(|one| (one.name.as_slice(), one)).collect();
+        if let Some(dir) = &dir {
+            if let Some(top) = waiting.remove(b"".as_slice()) {
+                visit(group.dir.clone(), top, Some(dir.as_ref()));
+            }
+            dir.each_child(&mut |child| {
+                if let Some(record) = waiting.remove(child.name.as_slice()) {
+                    visit(joined(&group.dir, &child.name), record, Some(child));
+                }
+                !waiting.is_empty()
+            });
+        }
+        for record in waiting.into_values() {
+            visit(joined(&group.dir, &record.name), record, None);
+        }
+    }
 }
 
 /// Groups in batches of a bounded size.

@@ -277,28 +277,28 @@ fn dangerous_paths_are_refused_however_they_are_reached(engine: &Engine) {
 }
 
 fn nothing_changes_without_a_word(engine: &Engine) {
-    volume(engine, &[], "v");
-    let top = engine.mount_point("v");
+    volume(engine, &[], "vol");
+    let top = engine.mount_point("vol");
     fs::write(top.join("f"), "x").unwrap();
     let outside = engine.dir().join("outside");
     let before = dump(&top);
     let on = vole().on(engine.host());
     for (args, code) in [
-        (["chown", "v", "1000:1000"].as_slice(), 2),
-        (&["chown", "v", "1000:1000", "--json"], 2),
-        (&["chown", "v", "1000:1000", "--dry-run"], 0),
-        (&["chown", "v", "1000:1000", "--yes", "--read-only"], 2),
-        (&["chown", "v", "app:app", "--yes"], 2),
-        (&["chown", "v", "-1:0", "--yes"], 2),
-        (&["chown", "v", "4294967295:0", "--yes"], 2),
-        (&["chown", "v", "99999999999:0", "--yes"], 2),
-        (&["chown", "v", "", "--yes"], 2),
-        (&["chown", "v", ":", "--yes"], 2),
-        (&["chown", "v:no/such", "1:1", "--yes"], 1),
-        (&["chown", "v:../..", "1:1", "--yes"], 2),
+        (["chown", "vol", "1000:1000"].as_slice(), 2),
+        (&["chown", "vol", "1000:1000", "--json"], 2),
+        (&["chown", "vol", "1000:1000", "--dry-run"], 0),
+        (&["chown", "vol", "1000:1000", "--yes", "--read-only"], 2),
+        (&["chown", "vol", "app:app", "--yes"], 2),
+        (&["chown", "vol", "-1:0", "--yes"], 2),
+        (&["chown", "vol", "4294967295:0", "--yes"], 2),
+        (&["chown", "vol", "99999999999:0", "--yes"], 2),
+        (&["chown", "vol", "", "--yes"], 2),
+        (&["chown", "vol", ":", "--yes"], 2),
+        (&["chown", "vol:no/such", "1:1", "--yes"], 1),
+        (&["chown", "vol:../..", "1:1", "--yes"], 2),
         (&["chown", "no-such-volume", "1:1", "--yes"], 1),
-        (&["chmod", "v", "u+q", "--yes"], 2),
-        (&["chmod", "v", "9777", "--yes"], 2),
+        (&["chmod", "vol", "u+q", "--yes"], 2),
+        (&["chmod", "vol", "9777", "--yes"], 2),
         (&["undo", "no-such-journal", "--yes"], 1),
     ] {
         let ran = on.run(args);
@@ -308,12 +308,15 @@ fn nothing_changes_without_a_word(engine: &Engine) {
     // A file with a name outside needs the mount's name.
     fs::hard_link(top.join("f"), &outside).unwrap();
     let before = dump(&top);
-    let ran = on.run(&["chown", "v", "1000:1000", "--yes"]);
+    let ran = on.run(&["chown", "vol", "1000:1000", "--yes"]);
     assert_eq!(ran.code(), 1, "{}{}", ran.text(), ran.stderr);
     assert_eq!(dump(&top), before);
     let home = Home::new();
     let done = on
-        .run_in(&home, &["chown", "v", "1000:1000", "--yes", "--include", "v", "--json"])
+        .run_in(
+            &home,
+            &["chown", "vol", "1000:1000", "--yes", "--include", "vol", "--json"],
+        )
         .expect(0)
         .json();
     assert_eq!(fs::metadata(&outside).unwrap().uid(), 1000);
@@ -325,10 +328,10 @@ fn nothing_changes_without_a_word(engine: &Engine) {
     container(
         engine,
         "other",
-        &["-u", "2000:2000", "-v", "v:/d"],
+        &["-u", "2000:2000", "-v", "vol:/d"],
         &["sleep", "1000000"],
     );
-    let ran = on.run(&["chown", "v", "1000:1000", "--yes"]);
+    let ran = on.run(&["chown", "vol", "1000:1000", "--yes"]);
     assert_eq!(ran.code(), 1, "{}{}", ran.text(), ran.stderr);
     assert!(
         format!("{}{}", ran.text(), ran.stderr).contains("other"),
@@ -350,8 +353,8 @@ fn many(top: &Path, dirs: usize, files: usize) {
 }
 
 fn a_killed_chown_is_taken_back(engine: &Engine) {
-    volume(engine, &[], "v");
-    let top = engine.mount_point("v");
+    volume(engine, &[], "vol");
+    let top = engine.mount_point("vol");
     many(&top, 100, 300);
     let before = dump(&top);
     let on = vole().on(engine.host());
@@ -363,7 +366,7 @@ fn a_killed_chown_is_taken_back(engine: &Engine) {
             .count()
     };
     let mut child = on
-        .command(&home, &["chown", "v", "1000:1000", "--yes"])
+        .command(&home, &["chown", "vol", "1000:1000", "--yes"])
         .spawn()
         .unwrap();
     until("the chown is under way", PATIENCE, || {
@@ -383,15 +386,15 @@ fn a_killed_chown_is_taken_back(engine: &Engine) {
 }
 
 fn what_changed_since_is_left_alone_by_undo(engine: &Engine) {
-    volume(engine, &[], "v");
-    let top = engine.mount_point("v");
+    volume(engine, &[], "vol");
+    let top = engine.mount_point("vol");
     for name in ["kept", "replaced", "moved", "given", "gone"] {
         fs::write(top.join(name), name).unwrap();
     }
     let on = vole().on(engine.host());
     let home = Home::new();
     let done = on
-        .run_in(&home, &["chown", "v", "1000:1000", "--yes", "--json"])
+        .run_in(&home, &["chown", "vol", "1000:1000", "--yes", "--json"])
         .expect(0)
         .json();
     fs::write(top.join("new"), "new").unwrap();
@@ -440,10 +443,9 @@ fn a_fix_is_made_and_taken_back_on_the_screen() {
     pty.wait_for("ownership", PATIENCE);
     pty.keys("o");
     pty.wait_for("1000:1000", PATIENCE);
-    until("the plan can be confirmed", PATIENCE, || {
-        pty.text().contains("y").then_some(())
-    });
-    pty.settle(std::time::Duration::from_millis(300), PATIENCE);
+    pty.wait_for("entries would change", PATIENCE);
+    pty.keys("<enter>");
+    pty.wait_for("yes", PATIENCE);
     pty.keys("y");
     until("the owner is changed", PATIENCE, || {
         (fs::metadata(top.join("f")).unwrap().uid() == 1000).then_some(())

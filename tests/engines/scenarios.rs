@@ -62,6 +62,10 @@ impl Builder<'_> {
     ) -> &mut Scenario {
         self.engine.run(["volume", "create", name]);
         let data = self.engine.mount_point(name);
+        if self.engine.family() == Family::Podman {
+            // It gives an empty volume to the container's user.
+            file(&data.join("seed"), 0, 0, 0o666);
+        }
         prepare(&data);
         let options = options.iter().map(|option| option.replace("{}", name)).collect();
         self.add(name, options, code, data)
