@@ -189,7 +189,7 @@ impl Entry<'_> {
     fn path(&self) -> Vec<u8> {
         match self.within {
             Within::Node(node, top) => node.path(top, self.name.to_bytes()),
-            Within::Path(dir) if dir.is_empty() => self.name.to_bytes().to_vec(),
+            Within::Path([]) => self.name.to_bytes().to_vec(),
             Within::Path(dir) => [dir, self.name.to_bytes()].join(&b'/'),
         }
     }
