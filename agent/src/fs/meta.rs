@@ -24,6 +24,8 @@ pub(crate) struct Meta {
     pub(crate) size: u64,
     pub(crate) allocated: u64,
     pub(crate) mtime: Time,
+    /// When anything about it last changed, attributes included.
+    pub(crate) ctime: Time,
     /// Whether a mount starts here; never true where the kernel cannot tell (before Linux 5.8).
     pub(crate) mount_root: bool,
     /// The mount's number, where the kernel tells (Linux 5.8).
@@ -86,6 +88,10 @@ impl Meta {
                 secs: found.stx_mtime.tv_sec,
                 nanos: found.stx_mtime.tv_nsec,
             },
+            ctime: Time {
+                secs: found.stx_ctime.tv_sec,
+                nanos: found.stx_ctime.tv_nsec,
+            },
             mount_root: found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
             mount: known.contains(StatxFlags::MNT_ID).then_some(found.stx_mnt_id),
             immutable: found.stx_attributes.contains(StatxAttributes::IMMUTABLE),
@@ -112,6 +118,10 @@ impl Meta {
             mtime: Time {
                 secs: found.st_mtime as i64,
                 nanos: found.st_mtime_nsec as u32,
+            },
+            ctime: Time {
+                secs: found.st_ctime as i64,
+                nanos: found.st_ctime_nsec as u32,
             },
             mount_root: false,
             mount: None,

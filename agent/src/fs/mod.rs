@@ -99,6 +99,14 @@ impl Roots {
         opened.map_err(|errno| fault(&at.path, errno, "opening the directory"))
     }
 
+    /// Opens a directory so that reading it leaves its access time alone, where that is allowed.
+    fn quiet_dir(&self, at: &Place) -> Result<OwnedFd, Fault> {
+        let top = self.root(at)?.fd()?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let opened = node::quietly(flags, |flags| self.resolver.open(top, &at.path, flags));
+        opened.map_err(|errno| fault(&at.path, errno, "opening the directory"))
+    }
+
     /// Looks at an entry without opening it.
     fn meta(&self, at: &Place) -> Result<Meta, Fault> {
         let top = self.root(at)?.fd()?;

@@ -39,17 +39,19 @@ impl Node {
     }
 
     /// Opens a directory below `parent`. Its descriptor is kept in the node unless `limit` is passed: then it is
-    /// returned, to be closed as soon as the directory was read.
+    /// returned, to be closed as soon as the directory was read. `quiet` leaves its access time alone where that is allowed.
     pub(super) fn enter(
         parent: &Arc<Self>,
         name: CString,
         resolver: Resolver,
         limit: i32,
+        quiet: bool,
     ) -> Result<(Arc<Self>, Option<OwnedFd>), (CString, Errno)> {
-        let opened = match &parent.fd {
-            Some(fd) => resolver.child(fd, &name, FLAGS),
-            None => parent.open_below(&name, resolver),
+        let open = |flags| match &parent.fd {
+            Some(fd) => resolver.child(fd, &name, flags),
+            None => parent.open_below(&name, resolver, flags),
         };
+        let opened = if quiet { quietly(FLAGS, open) } else { open(FLAGS) };
         let fd = match opened {
             Ok(fd) => fd,
             Err(errno) => return Err((name, errno)),
@@ -73,7 +75,7 @@ impl Node {
     }
 
     /// Opens a child of a directory whose descriptor was not kept: from the nearest one above that was.
-    fn open_below(&self, name: &CStr, resolver: Resolver) -> Result<OwnedFd, Errno> {
+    fn open_below(&self, name: &CStr, resolver: Resolver, flags: OFlags) -> Result<OwnedFd, Errno> {
         let mut names = vec![name];
         let mut node = self;
         loop {
@@ -81,7 +83,7 @@ impl Node {
                 (Some(fd), _) => {
                     names.reverse();
                     let path: Vec<&[u8]> = names.iter().map(|name| name.to_bytes()).collect();
-                    return resolver.open(fd, &path.join(&b'/'), FLAGS);
+                    return resolver.open(fd, &path.join(&b'/'), flags);
                 }
                 (None, Some(parent)) => {
                     names.push(&node.name);
@@ -128,6 +130,14 @@ impl Drop for Node {
         while let Some(mut node) = parent.and_then(Arc::into_inner) {
             parent = node.parent.take();
         }
+    }
+}
+
+/// Opens so that reading leaves the access time alone; only an owner and who may act as one can.
+pub(super) fn quietly<T>(flags: OFlags, open: impl Fn(OFlags) -> Result<T, Errno>) -> Result<T, Errno> {
+    match open(flags | OFlags::NOATIME) {
+        Err(Errno::PERM) => open(flags),
+        other => other,
     }
 }
 

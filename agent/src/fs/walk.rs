@@ -91,19 +91,21 @@ where
         while let Some(task) = self.stack.pop() {
             let (node, extra) = match task {
                 Task::Continue(node) => (node, None),
-                Task::Enter { parent, name } => match Node::enter(&parent, name, self.roots.resolver, self.limit) {
-                    Ok(entered) => entered,
-                    // Another file system is mounted there; it is not part of this tree.
-                    Err((_, Errno::XDEV)) => continue,
-                    Err((name, errno)) => {
-                        notes.add(
-                            || parent.path(&self.at.path, name.to_bytes()),
-                            errno,
-                            "opening the directory",
-                        );
-                        continue;
+                Task::Enter { parent, name } => {
+                    match Node::enter(&parent, name, self.roots.resolver, self.limit, false) {
+                        Ok(entered) => entered,
+                        // Another file system is mounted there; it is not part of this tree.
+                        Err((_, Errno::XDEV)) => continue,
+                        Err((name, errno)) => {
+                            notes.add(
+                                || parent.path(&self.at.path, name.to_bytes()),
+                                errno,
+                                "opening the directory",
+                            );
+                            continue;
+                        }
                     }
-                },
+                }
             };
             let Some(fd) = extra.as_ref().map(AsFd::as_fd).or(node.fd()) else {
                 continue;

@@ -67,6 +67,12 @@ impl Client {
         self.send(&ToAgent::Confirm { id, through });
     }
 
+    /// Ends the agent's input, and waits until it has ended itself.
+    pub(crate) fn hang_up(mut self) {
+        drop(self.input);
+        self.output.read_to_end(&mut Vec::new()).unwrap();
+    }
+
     pub(crate) fn cancel(&mut self, id: u32) {
         self.send(&ToAgent::Cancel { id });
     }

@@ -624,6 +624,70 @@ fn nothing_changes_before_it_is_confirmed_nor_after_a_cancel() {
 }
 
 #[test]
+fn what_was_begun_is_finished_when_the_client_goes() {
+    if !root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..20_000 {
+        fs::write(dir.path().join(format!("{n}")), "").unwrap();
+    }
+    let mut program = Command::new(env!("CARGO_BIN_EXE_vole-agent"));
+    let mut client = Client::of_program(program.arg(dir.path()));
+    let id = client.start(Request::Own {
+        at: place(b""),
+        change: to(4001, 4002),
+        leave: Vec::new(),
+    });
+    let mut batches = Vec::new();
+    while batches.len() < 4 {
+        if let (_, Reply::Own(OwnItem::Batch { groups, .. })) = client.reply() {
+            batches.push(groups);
+        }
+    }
+    client.confirm(id, 4);
+    let name = &batches[0].last().unwrap().records[0].name;
+    let first = dir.path().join(OsStr::from_bytes(name));
+    while fs::metadata(&first).unwrap().uid() != 4001 {}
+    client.hang_up();
+    for (number, groups) in (1..).zip(&batches) {
+        let records = groups.iter().flat_map(|group| &group.records);
+        let of = |record: &Record| state(&dir.path().join(OsStr::from_bytes(&record.name))).0;
+        let changed = records.clone().filter(|record| of(record) == 4001).count();
+        // Whole batches or nothing of them, and the first one for certain.
+        let whole = records.count();
+        assert!(
+            changed == whole || (changed == 0 && number > 1),
+            "batch {number}: {changed} of {whole}"
+        );
+    }
+}
+
+#[test]
+fn an_attribute_that_came_after_the_record_is_not_lost() {
+    if !root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (same, other) = (dir.path().join("same"), dir.path().join("other"));
+    fs::write(&same, "").unwrap();
+    fs::write(&other, "").unwrap();
+    // Old enough that their times of change are trusted.
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    let mut client = Client::over(dir.path());
+    let came = own_at(&mut client, b"", &to(4001, 4002), &[], |_| {
+        set(&other, CAPABILITY, &NET_RAW)
+    });
+    assert_eq!((state(&same).0, state(&other).0), (4001, 0));
+    assert_eq!(attribute(&other, CAPABILITY).as_deref(), Some(&NET_RAW[..]));
+    assert_eq!(came.skips.len(), 1);
+    assert_eq!(
+        (came.skips[0].path.as_slice(), &came.skips[0].why),
+        (&b"other"[..], &Why::Changed)
+    );
+}
+
+#[test]
 fn hostile_names_in_an_undo_reach_nothing() {
     if !root() {
         return;

@@ -2,14 +2,15 @@
 
 use rustix::io::Errno;
 
+use super::batch::Batch;
 use super::entry::{Dir, Entry, refused};
 use super::links::Locks;
 use crate::fs::attributes::{Attributes, CAPABILITY};
 use crate::fs::resolve::Resolver;
 use crate::fs::root::Root;
 use crate::fs::{fault, shortened};
-use crate::proto::Fault;
 use crate::proto::own::{Change, Group, Record, Skipped, Why};
+use crate::proto::{Fault, Time};
 
 /// What came of a batch.
 #[derive(Debug, Default)]
@@ -21,17 +22,19 @@ pub(super) struct Outcome {
 }
 
 /// Changes all entries of a batch.
-pub(super) fn apply(resolver: Resolver, root: &Root, change: &Change, locks: &Locks, groups: &[Group]) -> Outcome {
+pub(super) fn apply(resolver: Resolver, root: &Root, change: &Change, locks: &Locks, batch: &Batch) -> Outcome {
     let mut outcome = Outcome::default();
-    for group in groups {
+    let mut stamps = batch.stamps.iter();
+    for group in &batch.groups {
         let mut dir = Dir::new(resolver, root, &group.dir);
         for record in &group.records {
             // Another name of the same file may be under change on another thread.
             let _held = (record.nlink > 1).then(|| locks.hold((record.dev, record.ino)));
+            let stamp = stamps.next().copied().flatten();
             let path = || path_of(group, record);
             match dir
                 .open(record)
-                .and_then(|entry| one(&entry, record, change, &path, &mut outcome.faults))
+                .and_then(|entry| one(&entry, record, stamp, change, &path, &mut outcome.faults))
             {
                 Ok(true) => outcome.changed += 1,
                 Ok(false) => {}
@@ -56,6 +59,7 @@ pub(super) fn path_of(group: &Group, record: &Record) -> Vec<u8> {
 fn one(
     entry: &Entry,
     record: &Record,
+    stamp: Option<Time>,
     change: &Change,
     path: &dyn Fn() -> Vec<u8>,
     faults: &mut Vec<Fault>,
@@ -65,10 +69,12 @@ fn one(
     if entry.state() == to {
         return Ok(false);
     }
+    if entry.state() != was {
+        return Err(Why::Changed);
+    }
     // What is put back afterwards must be this very file's: a capability that was read under a name that changed hands
-    // would be given to another file.
-    let there = entry.attributes().map_err(refused)?;
-    if entry.state() != was || !recorded(&there, record) {
+    // would be given to another file. Where nothing at all has changed since, there is no need to look.
+    if stamp != Some(entry.meta.ctime) && !recorded(&entry.attributes().map_err(refused)?, record) {
         return Err(Why::Changed);
     }
     let capability = record.capability.as_deref();

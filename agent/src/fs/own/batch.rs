@@ -1,6 +1,7 @@
 //! Gathers records of what is to change into batches of a bounded size. Knows no descriptors and no threads.
 
 use crate::fs::node::Node;
+use crate::proto::Time;
 use crate::proto::own::{BATCH_RECORDS, Group, Record};
 
 /// Bytes of a batch at which it is handed on: half a frame, so that one more record with the longest attributes fits.
@@ -10,10 +11,18 @@ pub(super) const LONGEST: usize = 128 << 10;
 /// Bytes that a record takes beside its name and attributes, about.
 pub(super) const RECORD: usize = 40;
 
+/// Records that are carried out together.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) groups: Vec<Group>,
+    /// Of each record, in their order: when the entry last changed, if it is to be trusted. Stays within the agent.
+    pub(super) stamps: Vec<Option<Time>>,
+}
+
 /// Records that were not handed on yet.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    groups: Vec<Group>,
+    batch: Batch,
     records: usize,
     bytes: usize,
     /// How many were handed on: a group that a directory began may be among them.
@@ -29,13 +38,14 @@ impl Draft {
     pub(super) fn add(
         &mut self,
         record: Record,
+        stamp: Option<Time>,
         begun: &mut Begun,
         dir: impl FnOnce() -> Vec<u8>,
-    ) -> Option<Vec<Group>> {
-        if *begun != Begun(Some(self.turn)) || self.groups.is_empty() {
+    ) -> Option<Batch> {
+        if *begun != Begun(Some(self.turn)) || self.batch.groups.is_empty() {
             let dir = dir();
             self.bytes += dir.len() + 8;
-            self.groups.push(Group {
+            self.batch.groups.push(Group {
                 dir,
                 records: Vec::new(),
             });
@@ -43,18 +53,19 @@ impl Draft {
         }
         self.bytes += size(&record);
         self.records += 1;
-        if let Some(group) = self.groups.last_mut() {
+        if let Some(group) = self.batch.groups.last_mut() {
             group.records.push(record);
+            self.batch.stamps.push(stamp);
         }
         (self.records >= BATCH_RECORDS || self.bytes >= BYTES).then(|| self.take())
     }
 
     /// What is left.
-    pub(super) fn take(&mut self) -> Vec<Group> {
+    pub(super) fn take(&mut self) -> Batch {
         self.turn += 1;
         self.records = 0;
         self.bytes = 0;
-        std::mem::take(&mut self.groups)
+        std::mem::take(&mut self.batch)
     }
 }
 

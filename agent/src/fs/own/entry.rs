@@ -45,8 +45,7 @@ impl<'a> Dir<'a> {
         if (meta.dev, meta.ino) != (record.dev, record.ino) || meta.kind() != record.kind {
             return Err(Why::Replaced);
         }
-        let path = attributes::path_of(&fd);
-        Ok(Entry { fd, path, meta })
+        Ok(Entry { fd, meta })
     }
 
     fn find(&mut self, record: &Record) -> Result<OwnedFd, Errno> {
@@ -79,7 +78,6 @@ pub(super) fn refused(errno: Errno) -> Why {
 /// An open entry.
 pub(super) struct Entry {
     fd: OwnedFd,
-    path: CString,
     /// What it was when it was opened.
     pub(super) meta: Meta,
 }
@@ -90,8 +88,12 @@ impl Entry {
         (self.meta.uid, self.meta.gid, self.meta.mode & 0o7777)
     }
 
+    fn path(&self) -> CString {
+        attributes::path_of(&self.fd)
+    }
+
     pub(super) fn attributes(&self) -> Result<Attributes, Errno> {
-        Attributes::read(&self.path, Last::Descriptor)
+        Attributes::read(&self.path(), Last::Descriptor)
     }
 
     /// Owner, group and permission bits now.
@@ -110,11 +112,11 @@ impl Entry {
     }
 
     pub(super) fn chmod(&self, mode: u32) -> Result<(), Errno> {
-        chmod(self.path.as_c_str(), Mode::from_raw_mode(mode & 0o7777))
+        chmod(self.path().as_c_str(), Mode::from_raw_mode(mode & 0o7777))
     }
 
     pub(super) fn set(&self, name: &std::ffi::CStr, value: &[u8]) -> Result<(), Errno> {
-        attributes::write(&self.path, name, value)
+        attributes::write(&self.path(), name, value)
     }
 
     /// Gives it owner, bits and capability, each only where that changes something: a chown that changes nothing takes

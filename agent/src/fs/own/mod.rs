@@ -7,6 +7,7 @@ mod entry;
 mod leave;
 mod links;
 mod restore;
+mod stamp;
 mod surveyor;
 mod tally;
 
@@ -24,8 +25,10 @@ use crate::proto::own::{Census, Change, Group, OwnItem, Skipped, Undone};
 use crate::proto::{Fault, Place, Reply};
 use crate::serve::{Halt, Sink, lock};
 use apply::Outcome;
+use batch::Batch;
 use leave::{Bid, Leave};
 use links::Locks;
+use stamp::Clock;
 use surveyor::{Context, Looker, Tree};
 use tally::Tally;
 
@@ -83,15 +86,12 @@ impl Roots {
                 Ok((work, appliers)) => {
                     let count = || tell(OwnItem::Counted(tree.tally.progress()));
                     let mut number = 0;
-                    let told = each_tick(&news, sink, count, |groups: Vec<Group>| {
+                    let told = each_tick(&news, sink, count, |batch: Batch| {
                         number += 1;
-                        let batch = OwnItem::Batch {
-                            number,
-                            groups: groups.clone(),
-                        };
-                        tell(batch)?;
+                        let groups = batch.groups.clone();
+                        tell(OwnItem::Batch { number, groups })?;
                         // Appliers end early when the request was cancelled.
-                        work.send((number, groups)).map_err(|_| Halt::Cancelled)
+                        work.send((number, batch)).map_err(|_| Halt::Cancelled)
                     });
                     drop(work);
                     finish(told, appliers)
@@ -184,6 +184,7 @@ impl Roots {
             top,
             change,
             leave,
+            clock: Clock::new(&self.root(at)?.info.fs_type),
             tally: Tally::default(),
         }))
     }
@@ -195,7 +196,7 @@ impl Roots {
         tree: &'scope Tree<'scope>,
         pool: &'scope Pool<Context>,
         records: bool,
-    ) -> Result<Receiver<Vec<Group>>, Halt> {
+    ) -> Result<Receiver<Batch>, Halt> {
         let (batches, news) = sync_channel(WAITING);
         let looker = || Looker::new(tree, pool, batches.clone(), records);
         parallel::start(scope, parallel::threads(0), pool, self.resolver, looker)?;
@@ -212,15 +213,15 @@ fn left(at: &Place) -> Census {
 
 /// Hands on what walkers found until all have ended, and tells counts now and then.
 fn each_tick(
-    news: &Receiver<Vec<Group>>,
+    news: &Receiver<Batch>,
     sink: &Sink,
     mut count: impl FnMut() -> Result<(), Halt>,
-    mut found: impl FnMut(Vec<Group>) -> Result<(), Halt>,
+    mut found: impl FnMut(Batch) -> Result<(), Halt>,
 ) -> Result<(), Halt> {
     let mut tick = Instant::now() + TICK;
     loop {
         match news.recv_timeout(tick.saturating_duration_since(Instant::now())) {
-            Ok(groups) => found(groups)?,
+            Ok(batch) => found(batch)?,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
@@ -235,7 +236,7 @@ fn each_tick(
 }
 
 /// A batch on its way to an applier.
-type Numbered = (u64, Vec<Group>);
+type Numbered = (u64, Batch);
 
 /// Changes batches, each once the client has confirmed it.
 #[derive(Clone, Copy)]
@@ -281,7 +282,7 @@ impl<'a> Applier<'a> {
     fn run(self, batches: &Mutex<Receiver<Numbered>>) -> Result<(), Halt> {
         loop {
             let next = lock(batches).recv();
-            let Ok((number, groups)) = next else {
+            let Ok((number, batch)) = next else {
                 return Ok(());
             };
             self.sink.confirmed(number)?;
@@ -289,7 +290,7 @@ impl<'a> Applier<'a> {
             let Some(_begun) = self.sink.begin() else {
                 return Err(Halt::Cancelled);
             };
-            let outcome = apply::apply(self.roots.resolver, self.root, self.change, self.locks, &groups);
+            let outcome = apply::apply(self.roots.resolver, self.root, self.change, self.locks, &batch);
             self.tell(number, outcome)?;
         }
     }

@@ -8,16 +8,17 @@ use std::sync::mpsc::SyncSender;
 
 use rustix::io::Errno;
 
-use super::batch::{self, Begun, Draft};
+use super::batch::{self, Batch, Begun, Draft};
 use super::leave::{Bid, Leave};
 use super::links::Name;
+use super::stamp::Clock;
 use super::tally::{Counted, Owners, Tally};
 use crate::fs::attributes::{self, Attributes, CAPABILITY, Last};
 use crate::fs::meta::Meta;
 use crate::fs::node::Node;
 use crate::fs::parallel::{Pool, Surveyor};
 use crate::fs::{Roots, fault};
-use crate::proto::own::{Change, Group, Record, Sampled, Why};
+use crate::proto::own::{Change, Record, Sampled, Why};
 use crate::proto::{Kind, Place};
 
 /// Set-id bits.
@@ -35,6 +36,7 @@ pub(super) struct Tree<'a> {
     pub(super) change: &'a Change,
     /// What is beneath the place and is left alone.
     pub(super) leave: Context,
+    pub(super) clock: Clock,
     pub(super) tally: Tally,
 }
 
@@ -42,10 +44,11 @@ pub(super) struct Tree<'a> {
 pub(super) struct Looker<'a> {
     tree: &'a Tree<'a>,
     pool: &'a Pool<Context>,
-    batches: SyncSender<Vec<Group>>,
+    batches: SyncSender<Batch>,
     /// Whether what is to change is recorded; else it is only counted.
     records: bool,
     draft: Draft,
+    clock: Clock,
     owners: Owners,
     samples: bool,
 }
@@ -58,26 +61,22 @@ pub(super) struct Found {
 }
 
 impl<'a> Looker<'a> {
-    pub(super) fn new(
-        tree: &'a Tree<'a>,
-        pool: &'a Pool<Context>,
-        batches: SyncSender<Vec<Group>>,
-        records: bool,
-    ) -> Self {
+    pub(super) fn new(tree: &'a Tree<'a>, pool: &'a Pool<Context>, batches: SyncSender<Batch>, records: bool) -> Self {
         Self {
             tree,
             pool,
             batches,
             records,
             draft: Draft::default(),
+            clock: tree.clock,
             owners: Owners::new(),
             samples: tree.tally.samples(),
         }
     }
 
-    fn hand_on(&self, groups: Vec<Group>) {
+    fn hand_on(&self, batch: Batch) {
         // Nobody listens any more: the request was cancelled.
-        if !groups.is_empty() && self.batches.send(groups).is_err() {
+        if !batch.groups.is_empty() && self.batches.send(batch).is_err() {
             self.pool.stop();
         }
     }
@@ -155,7 +154,9 @@ impl<'a> Looker<'a> {
             acl: attributes.acl,
             default_acl: attributes.default_acl,
         };
-        if let Some(full) = self.draft.add(record, &mut found.begun, || dir) {
+        // Taken before the attributes were read: a change since then shows.
+        let stamp = self.clock.stamp(meta.ctime);
+        if let Some(full) = self.draft.add(record, stamp, &mut found.begun, || dir) {
             self.hand_on(full);
         }
     }
@@ -188,7 +189,7 @@ impl Entry<'_> {
     fn path(&self) -> Vec<u8> {
         match self.within {
             Within::Node(node, top) => node.path(top, self.name.to_bytes()),
-            Within::Path(dir) if dir.is_empty() => self.name.to_bytes().to_vec(),
+            Within::Path([]) => self.name.to_bytes().to_vec(),
             Within::Path(dir) => [dir, self.name.to_bytes()].join(&b'/'),
         }
     }
@@ -226,6 +227,7 @@ impl Entry<'_> {
 impl Surveyor for Looker<'_> {
     type Context = Context;
     type Found = Found;
+    const QUIET: bool = true;
 
     fn begin(&mut self, _index: usize) -> Option<(OwnedFd, Context)> {
         let Tree {
@@ -251,7 +253,7 @@ impl Surveyor for Looker<'_> {
             Ok(())
         })();
         let opened = weighed.and_then(|()| match change.recursive && top.is_dir() {
-            true => roots.dir(at).map(Some),
+            true => roots.quiet_dir(at).map(Some),
             false => Ok(None),
         });
         self.tree.tally.add(&found.counted);
@@ -263,6 +265,10 @@ impl Surveyor for Looker<'_> {
                 None
             }
         }
+    }
+
+    fn enter(&mut self, _node: &Node, _dir: BorrowedFd<'_>, _context: &mut Context) {
+        self.clock.set();
     }
 
     fn look(

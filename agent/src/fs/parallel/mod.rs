@@ -32,6 +32,8 @@ pub(super) trait Surveyor {
     type Context: Clone + Send + fmt::Debug;
     /// What one reading of a directory came upon.
     type Found: Default;
+    /// Whether reading directories is to leave their access times alone, where that is allowed.
+    const QUIET: bool = false;
 
     /// Begins a place, by its index; the directory to read, unless there is none or it cannot be read.
     fn begin(&mut self, index: usize) -> Option<(OwnedFd, Self::Context)>;

@@ -72,7 +72,7 @@ impl<'a, S: Surveyor> Walker<'a, S> {
                     self.read(&node, fd, &context);
                 }
             }
-            What::Enter { parent, name } => match Node::enter(&parent, name, self.resolver, self.limit) {
+            What::Enter { parent, name } => match Node::enter(&parent, name, self.resolver, self.limit, S::QUIET) {
                 Ok((node, extra)) => {
                     if let Some(fd) = extra.as_ref().map(AsFd::as_fd).or(node.fd()) {
                         self.surveyor.enter(&node, fd, &mut context);

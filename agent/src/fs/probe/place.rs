@@ -57,7 +57,7 @@ impl Scene<'_> {
             return Err(tried(Errno::IO));
         };
         if let Some(bar) = above.iter().position(|tried| tried.enter != 0) {
-            let facts = way.get(bar).map_or(Err(Errno::IO), |fd| facts(fd)).map_err(tried)?;
+            let facts = way.get(bar).map_or(Err(Errno::IO), facts).map_err(tried)?;
             probed.barred = Some((shortened(&prefix(path, bar)), facts));
         }
         probed.super_read_only = self.super_read_only;
