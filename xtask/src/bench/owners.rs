@@ -105,7 +105,7 @@ fn start(engine: &Engine, index: usize) -> anyhow::Result<()> {
         "-v",
         &bind,
     ];
-    if index % 10 == 0 {
+    if index.is_multiple_of(10) {
         args.extend(["-u", "1000:1000"]);
     }
     args.extend([IMAGE, "sleep", "1000000"]);
