@@ -443,9 +443,9 @@ fn a_fix_is_made_and_taken_back_on_the_screen() {
     pty.wait_for("ownership", PATIENCE);
     pty.keys("o");
     pty.wait_for("1000:1000", PATIENCE);
-    pty.wait_for("entries would change", PATIENCE);
+    pty.wait_for("For instance", PATIENCE);
     pty.keys("<enter>");
-    pty.wait_for("yes", PATIENCE);
+    pty.wait_for("leave everything", PATIENCE);
     pty.keys("y");
     until("the owner is changed", PATIENCE, || {
         (fs::metadata(top.join("f")).unwrap().uid() == 1000).then_some(())

@@ -63,8 +63,8 @@ impl Builder<'_> {
         self.engine.run(["volume", "create", name]);
         let data = self.engine.mount_point(name);
         if self.engine.family() == Family::Podman {
-            // It gives an empty volume to the container's user.
-            file(&data.join("seed"), 0, 0, 0o666);
+            // It gives a volume to the user of the first container that mounts it.
+            self.engine.prepare(name, "true");
         }
         prepare(&data);
         let options = options.iter().map(|option| option.replace("{}", name)).collect();
