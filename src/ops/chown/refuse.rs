@@ -3,7 +3,7 @@
 
 use vole_agent::proto::{Kind, RootInfo};
 
-use crate::engine::host::{Relation, relation};
+use crate::engine::host::{Location, Mounts, Relation, relation};
 
 /// Directories of the system: they, and all beneath.
 const TREES: &[&str] = &[
@@ -41,7 +41,22 @@ const FOREIGN: &[&str] = &[
     "fuse.osxfs",
     "fuse.grpcfuse",
     "fuse.fakeowner",
+    "smb2",
+    "afs",
+    "ceph",
+    "glusterfs",
+    "fuse.glusterfs",
+    "davfs",
+    "fuse.davfs",
+    "fuse.rclone",
+    "fuse.s3fs",
+    "vboxsf",
+    "vmhgfs",
+    "fuse.vmhgfs-fuse",
+    "prl_fs",
 ];
+/// Where engines keep their data by default: another one than that which is asked may run here too.
+const ENGINES: &[&str] = &["/var/lib/docker", "/var/lib/containers/storage"];
 
 /// What is known of the engine's host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,7 +76,12 @@ pub(super) fn path(path: &str, ground: &Ground) -> Option<String> {
             "{path} holds somebody's SSH keys, which work with their owner alone"
         ));
     }
-    for dir in &ground.engine_dirs {
+    for dir in ground
+        .engine_dirs
+        .iter()
+        .map(String::as_str)
+        .chain(ENGINES.iter().copied())
+    {
         match to(dir) {
             Relation::Apart => {}
             Relation::Under if is_volume_data(&path, &tidy(dir)) => return None,
@@ -86,6 +106,26 @@ pub(super) fn path(path: &str, ground: &Ground) -> Option<String> {
         }
     }
     home(&path, ground)
+}
+
+/// Why a place of the host's file systems is refused, whichever path leads there: another name of it by a bind mount, or
+/// one of something in it, may belong to the system.
+pub(super) fn shown(mounts: &Mounts, place: &Location, ground: &Ground) -> Option<String> {
+    // Programs show all of the host to themselves there (`/run/host`); what is there itself is refused by its path.
+    let own = |point: &[u8]| relation(point, b"/run") != Relation::Under;
+    let why = |point: &[u8]| path(&String::from_utf8_lossy(point), ground);
+    let here = mounts.shown(place);
+    let why_here = here.iter().filter(|point| own(point)).find_map(|point| {
+        let shown = String::from_utf8_lossy(point);
+        Some(format!("{shown} is another name of it; {}", why(point)?))
+    });
+    why_here.or_else(|| {
+        let beneath = mounts.shown_beneath(place);
+        beneath.into_iter().filter(|point| own(point)).find_map(|point| {
+            let shown = String::from_utf8_lossy(point);
+            Some(format!("{shown} is another name of something in it; {}", why(point)?))
+        })
+    })
 }
 
 fn home(path: &str, ground: &Ground) -> Option<String> {
@@ -274,6 +314,7 @@ mod tests {
             fs_type: "ext4".to_owned(),
             source: Vec::new(),
             read_only: false,
+            born: None,
         }
     }
 
