@@ -14,7 +14,7 @@ use vole_agent::proto::own::{Census, Change};
 
 use super::args::{Changing, Chmod, Chown};
 use super::exit::{Exit, UsageError, warn};
-use super::place::Place;
+use super::place::{self, Place};
 use super::progress::{Progress, bar};
 use super::session::Context;
 use crate::core::figures;
@@ -22,6 +22,7 @@ use crate::engine::contexts::Environment;
 use crate::engine::{Engine, EngineError};
 use crate::journal::Store;
 use crate::ops::chown::{self, Plan, Report, Request, words};
+use crate::ops::list::Depth;
 use crate::text;
 pub(super) use print::skipped;
 
@@ -194,7 +195,11 @@ async fn named(context: &Context, engine: &Engine, argument: &OsStr) -> anyhow::
         let why = format!("{shown:?} names no place: write a mount, or MOUNT:PATH; nothing was changed");
         return Err(UsageError(why).into());
     }
-    let place = context.place(engine, argument).await?;
+    // What may not be reached is refused by the plan, which says so in every form.
+    let tmpfs = bytes.windows(2).any(|two| two == b":/");
+    let depth = if tmpfs { Depth::Full } else { Depth::Rows };
+    let inventory = context.inventory(engine, depth).await?;
+    let place = place::find(argument, &inventory)?;
     let mut parts = place.path.as_bytes().split(|&byte| byte == b'/');
     if parts.any(|part| part == b"..") {
         let why = format!("{shown} leads out of its mount by way of `..`; nothing was changed");

@@ -330,6 +330,49 @@ mod tests {
     }
 
     #[test]
+    fn every_other_name_of_a_place_counts() {
+        let mounts = Mounts::parse(
+            b"1 0 8:1 / / rw - ext4 a rw\n2 1 8:2 / /data rw - ext4 b rw\n3 1 8:2 /docker /big/docker rw - ext4 b rw\n\
+            4 1 8:1 /etc /srv/etc rw - ext4 a rw\n5 1 8:3 / /home rw - ext4 c rw\n6 1 8:3 / /srv/h rw - ext4 c rw\n\
+            7 1 8:1 / /run/host rw - ext4 a rw\n8 1 8:2 /app /big/docker/volumes/v/_data rw - ext4 b rw\n",
+        );
+        let why = |path: &[u8]| {
+            let place = mounts.locate_canonical(path).unwrap();
+            shown(&mounts, &place, &ground())
+        };
+        for refused in [
+            &b"/srv/etc"[..],
+            b"/srv/etc/nginx",
+            b"/srv/h",
+            b"/srv/h/ann",
+            b"/data",
+            b"/data/docker",
+            b"/data/docker/containers",
+            b"/run/host",
+        ] {
+            assert!(why(refused).is_some(), "{}", String::from_utf8_lossy(refused));
+        }
+        for allowed in [
+            &b"/srv/app"[..],
+            b"/data/app",
+            b"/data/other",
+            b"/srv/h/ann/app",
+            b"/data/docker/volumes/v/_data",
+        ] {
+            assert_eq!(why(allowed), None, "{}", String::from_utf8_lossy(allowed));
+        }
+    }
+
+    #[test]
+    fn another_engines_data_are_refused_and_its_volumes_are_not() {
+        let podman = "/var/lib/containers/storage";
+        assert!(path(podman, &Ground::default()).is_some());
+        assert!(path(&format!("{podman}/overlay/x"), &Ground::default()).is_some());
+        assert_eq!(path(&format!("{podman}/volumes/v/_data"), &Ground::default()), None);
+        assert!(path("/var/lib/docker/containers", &Ground::default()).is_some());
+    }
+
+    #[test]
     fn a_partition_of_its_own_is_no_directory_of_the_system() {
         let volume = ["/var/lib/docker/volumes/v/_data".to_owned()];
         assert_eq!(
