@@ -103,6 +103,8 @@ pub struct RootInfo {
     pub source: Vec<u8>,
     /// Whether the mount is read-only for the agent.
     pub read_only: bool,
+    /// When it was made, where the file system tells: a directory's number is given again to the next one.
+    pub born: Option<Time>,
 }
 
 /// A place beneath one root.

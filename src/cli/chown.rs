@@ -2,7 +2,9 @@
 
 mod print;
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -12,6 +14,7 @@ use vole_agent::proto::own::{Census, Change};
 
 use super::args::{Changing, Chmod, Chown};
 use super::exit::{Exit, UsageError, warn};
+use super::place::{self, Place};
 use super::progress::{Progress, bar};
 use super::session::Context;
 use crate::core::figures;
@@ -19,6 +22,7 @@ use crate::engine::contexts::Environment;
 use crate::engine::{Engine, EngineError};
 use crate::journal::Store;
 use crate::ops::chown::{self, Plan, Report, Request, words};
+use crate::ops::list::Depth;
 use crate::text;
 pub(super) use print::skipped;
 
@@ -86,7 +90,7 @@ impl Wanted<'_> {
         if context.globals.read_only && !dry_run {
             return Err(EngineError::ReadOnly.into());
         }
-        let place = context.place(engine, place).await?;
+        let place = named(context, engine, place).await?;
         let request = Request {
             mount: Arc::new(place.mount),
             path: place.path,
@@ -109,7 +113,10 @@ impl Wanted<'_> {
         };
         if let Some(why) = &plan.refused {
             told(&Report::default())?;
-            anyhow::bail!("{} is left alone: {why}; nothing was changed", plan.typed_name());
+            anyhow::bail!(
+                "refused: {} is left alone: {why}; nothing was changed",
+                plan.typed_name()
+            );
         }
         if !output.json {
             // Not as an I/O error: a reader that has seen enough would make it a success.
@@ -177,6 +184,28 @@ impl Wanted<'_> {
             _ => Answer::No,
         })
     }
+}
+
+/// Finds the place that is meant. What climbs, or ends where a path was to follow (`data:$EMPTY`), is a mistake, not a
+/// request to change all of a mount.
+async fn named(context: &Context, engine: &Engine, argument: &OsStr) -> anyhow::Result<Place> {
+    let bytes = argument.as_bytes();
+    let shown = text::printable(bytes);
+    if bytes.is_empty() || (!bytes.starts_with(b"/") && bytes.ends_with(b":")) {
+        let why = format!("{shown:?} names no place: write a mount, or MOUNT:PATH; nothing was changed");
+        return Err(UsageError(why).into());
+    }
+    // What may not be reached is refused by the plan, which says so in every form.
+    let tmpfs = bytes.windows(2).any(|two| two == b":/");
+    let depth = if tmpfs { Depth::Full } else { Depth::Rows };
+    let inventory = context.inventory(engine, depth).await?;
+    let place = place::find(argument, &inventory)?;
+    let mut parts = place.path.as_bytes().split(|&byte| byte == b'/');
+    if parts.any(|part| part == b"..") {
+        let why = format!("{shown} leads out of its mount by way of `..`; nothing was changed");
+        return Err(UsageError(why).into());
+    }
+    Ok(place)
 }
 
 /// Says what was left undone and finds the exit code.

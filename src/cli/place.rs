@@ -33,15 +33,24 @@ impl Place {
 ///
 /// When no mount is meant, or one that may not be reached; the engine is not asked to make anything.
 pub(super) fn resolve(argument: &OsStr, inventory: &Inventory) -> anyhow::Result<Place> {
-    let bytes = argument.as_bytes();
-    let place = if bytes.starts_with(b"/") {
-        host_path(bytes, inventory)
-    } else {
-        by_name(bytes, inventory)
-    }?;
+    let place = find(argument, inventory)?;
     match &place.mount.scan {
         Scan::Never(why) => bail!("cannot look into {}: {why}", place.mount.name),
         _ => Ok(place),
+    }
+}
+
+/// Finds what an argument means, though it may not be reached.
+///
+/// # Errors
+///
+/// When no mount is meant.
+pub(super) fn find(argument: &OsStr, inventory: &Inventory) -> anyhow::Result<Place> {
+    let bytes = argument.as_bytes();
+    if bytes.starts_with(b"/") {
+        host_path(bytes, inventory)
+    } else {
+        by_name(bytes, inventory)
     }
 }
 

@@ -261,6 +261,7 @@ pub(crate) fn own_plan(request: chown::Request) -> chown::Plan {
         request,
         at: NOW,
         resolved: Some("/var/lib/docker/volumes/db/_data".to_owned()),
+        seen: None,
         refused: None,
         census: Census {
             entries: 1210,

@@ -236,6 +236,7 @@ fn root_info(root: &Root, read_only: bool) -> RootInfo {
         fs_type: row.fs_type,
         source: row.source,
         read_only,
+        born: None,
     }
 }
 

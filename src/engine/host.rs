@@ -140,6 +140,29 @@ impl Mounts {
         })
     }
 
+    /// Every path at which a place of a file system shows, hidden ones too.
+    pub fn shown(&self, place: &Location) -> Vec<Vec<u8>> {
+        let rows = self.rows.iter().filter(|row| row.dev == place.dev);
+        rows.filter_map(|row| {
+            let root = Path::new(OsStr::from_bytes(&row.root));
+            let below = Path::new(OsStr::from_bytes(&place.path)).strip_prefix(root).ok()?;
+            let mut path = PathBuf::from(OsStr::from_bytes(&row.point));
+            if !below.as_os_str().is_empty() {
+                path.push(below);
+            }
+            Some(path.into_os_string().into_vec())
+        })
+        .collect()
+    }
+
+    /// Every mount point at which something beneath a place of a file system shows.
+    pub fn shown_beneath(&self, place: &Location) -> Vec<&[u8]> {
+        let rows = self.rows.iter().filter(|row| row.dev == place.dev);
+        rows.filter(|row| relation(&place.path, &row.root) == Relation::Contains)
+            .map(|row| row.point.as_slice())
+            .collect()
+    }
+
     /// All mount points.
     pub fn points(&self) -> impl Iterator<Item = &[u8]> {
         self.rows.iter().map(|row| row.point.as_slice())

@@ -41,8 +41,11 @@ impl Appender {
     pub(super) fn create(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         let mut file = options.read(true).write(true).create_new(true).mode(0o600).open(path)?;
-        lock(&file)?;
-        file.write_all(&MAGIC)?;
+        if let Err(error) = lock(&file).and_then(|()| file.write_all(&MAGIC)) {
+            // Nothing was changed yet: what is no journal must not look like one.
+            let _removed = std::fs::remove_file(path);
+            return Err(error);
+        }
         let end = MAGIC.len() as u64;
         Ok(Self { file, end, synced: 0 })
     }

@@ -211,7 +211,8 @@ impl Store {
         match begun {
             Ok(()) => Ok(Writer { appender, id }),
             Err(error) => {
-                fs::remove_file(self.path(&id))?;
+                // Why it could not be begun is what the operator needs; a journal without entries takes nothing back.
+                let _removed = fs::remove_file(self.path(&id));
                 Err(error)
             }
         }

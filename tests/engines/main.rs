@@ -17,6 +17,7 @@ mod helpers;
 mod journeys;
 mod list;
 mod owning;
+mod owning_hard;
 mod quiet;
 mod removal;
 mod scenarios;

@@ -12,6 +12,16 @@ use crate::proto::{Entry, Kind, Time};
 /// Set when `statx` is not to be had: a kernel before 4.11, or a seccomp profile older than the call.
 static WITHOUT_STATX: AtomicBool = AtomicBool::new(false);
 
+/// When what a descriptor stands for was made, where the kernel and the file system tell.
+pub(crate) fn born(fd: impl AsFd) -> Option<Time> {
+    let found = statx(fd.as_fd(), c"", AtFlags::EMPTY_PATH, StatxFlags::BTIME).ok()?;
+    let known = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::BTIME);
+    known.then_some(Time {
+        secs: found.stx_btime.tv_sec,
+        nanos: found.stx_btime.tv_nsec,
+    })
+}
+
 /// One entry's metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Meta {

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use super::meta::Meta;
 use super::mounts::{MountLine, Tables};
 use super::resolve::steps;
-use super::{fault, mounts};
+use super::{fault, meta, mounts};
 use crate::proto::{Fault, Kind, RootInfo};
 
 /// The root of the process whose pid namespace the agent shares: how a container's tmpfs is reached.
@@ -45,6 +45,7 @@ impl Root {
                     fs_type: String::new(),
                     source: Vec::new(),
                     read_only: false,
+                    born: None,
                 };
                 Self {
                     path: path.to_owned(),
@@ -128,6 +129,7 @@ fn describe(path: &Path, fd: &OwnedFd, meta: &Meta, tables: &Tables) -> RootInfo
         fs_type: String::new(),
         source: Vec::new(),
         read_only: false,
+        born: meta::born(fd),
     };
     // Without /proc nothing of this is known, and its fields say so by being empty.
     let Some(id) = mounts::mount_id(fd) else {

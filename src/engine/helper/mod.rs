@@ -39,6 +39,10 @@ const FEW: usize = 8;
 /// When the engine cannot be reached or its answers make no sense. What cannot be mounted is a root's error instead.
 pub async fn open(daemon: &RestDaemon, spec: OpenSpec) -> Result<Opened, EngineError> {
     let about = daemon.about().await?;
+    if spec.purpose.writes() && !daemon.no_helper {
+        // The helper of a vole that was killed finishes what it had begun: not beside what is written next.
+        sweep::leftovers(&daemon.client).await?;
+    }
     let why = match daemon.crew.refused() {
         _ if daemon.no_helper => "--no-helper forbids it".to_owned(),
         Some(why) => why,

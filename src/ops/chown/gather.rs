@@ -142,6 +142,7 @@ pub(super) async fn plan(
             .resolved
             .clone()
             .or_else(|| now.survey.known.first().cloned()),
+        seen: None,
         refused: now.survey.refused.clone(),
         census: Census::default(),
         blocks: Vec::new(),
@@ -152,7 +153,7 @@ pub(super) async fn plan(
     }
     let (session, root) = open(engine, &now.mount, Purpose::Measure).await?;
     match now.survey.check(&session, root, plan.request.path.as_bytes()).await {
-        Ok(_) => {}
+        Ok((_, seen)) => plan.seen = Some(seen),
         Err(EngineError::Refused { reason }) => {
             plan.refused = Some(reason);
             return Ok(plan);

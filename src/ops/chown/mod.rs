@@ -65,6 +65,17 @@ impl Block {
     }
 }
 
+/// What tells an opened root from another one at its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Major and minor number of the device that holds it.
+    pub dev: (u32, u32),
+    /// Its inode number.
+    pub ino: u64,
+    /// When it was made, in nanoseconds since the epoch, where that can be told.
+    pub born: Option<i128>,
+}
+
 /// What a change would do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -74,6 +85,8 @@ pub struct Plan {
     pub at: OffsetDateTime,
     /// Where the mount really is on the engine's host (symlinks and bind options resolved), as far as known.
     pub resolved: Option<String>,
+    /// The root that was counted; `None` when none was.
+    pub seen: Option<Seen>,
     /// Why `vole` does not do it at all; then nothing was counted.
     pub refused: Option<String>,
     /// What would change, what is right, what is left alone.

@@ -7,11 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use vole_agent::proto::{Fault, Kind, Place as At, RootInfo};
+use vole_agent::proto::{Fault, Kind, Place as At, RootInfo, Time};
 
+use super::Seen;
 use super::refuse::{self, Ground};
 use crate::engine::daemon::About;
-use crate::engine::host::{self, HostKind, Mounts};
+use crate::engine::host::{self, HostKind, Location, Mounts};
 use crate::engine::{EngineError, Session};
 use crate::inventory::is_remote;
 use crate::model::{Mount, MountKind, Scan, bind_device, named_paths};
@@ -41,6 +42,8 @@ pub(super) struct Survey {
     pub(super) refused: Option<String>,
     ground: Ground,
     plain: bool,
+    /// Whether the engine runs on this host.
+    here: bool,
 }
 
 /// The path of the engine's host at which a mount's contents stand.
@@ -74,10 +77,22 @@ fn by_kind(about: &About, mount: &Mount) -> Option<String> {
     if mount.driver == "local" && is_remote(&mount.options) {
         return Some("its data are on another machine, which decides who owns what: set the owner there".to_owned());
     }
+    if is_mounted_on_use(mount) && mount.options.get("type").is_some_and(|fs_type| fs_type == "tmpfs") {
+        return Some(
+            "it is memory that is gone when no container uses it: make the volume with uid= and mode= in its options"
+                .to_owned(),
+        );
+    }
     let path = mount.kind == MountKind::Bind || bind_device(&mount.driver, &mount.options).is_some();
     (path && about.os.contains("Docker Desktop")).then(|| {
         "Docker Desktop shares it with its machine, and owners are made up there: use a volume instead".to_owned()
     })
+}
+
+/// Whether the engine mounts a file system of its own over a volume's directory while it is in use.
+fn is_mounted_on_use(mount: &Mount) -> bool {
+    let bound = bind_device(&mount.driver, &mount.options).is_some();
+    mount.driver == "local" && !bound && ["type", "device"].iter().any(|key| mount.options.contains_key(*key))
 }
 
 /// Looks where a mount is, on this host when the engine runs here.
@@ -94,6 +109,7 @@ pub(super) async fn survey(
     let mut survey = Survey {
         refused: by_kind(about, mount),
         plain: base(mount) == mount.host_path.as_deref() && mount.kind.is_volume(),
+        here: about.same_host,
         ..Survey::default()
     };
     if survey.refused.is_some() {
@@ -117,8 +133,13 @@ pub(super) async fn survey(
     if about.same_host {
         let looking = tokio::task::spawn_blocking({
             let (mut survey, layers) = (survey.clone(), layers.clone());
+            let (below, mounted) = (below.to_vec(), is_mounted_on_use(mount));
             move || {
-                look(&mut survey, &layers, &others);
+                look(&mut survey, &layers, &others, &below);
+                if mounted {
+                    // What stands there now is hidden once it is in use.
+                    (survey.inode, survey.born) = (None, None);
+                }
                 survey
             }
         });
@@ -143,7 +164,7 @@ pub(super) async fn survey(
 }
 
 /// What this host says.
-fn look(survey: &mut Survey, layers: &[String], others: &[String]) {
+fn look(survey: &mut Survey, layers: &[String], others: &[String], below: &[u8]) {
     let resolve = |path: &String| {
         let resolved = host_paths::resolve(path)?;
         Some(resolved.to_string_lossy().into_owned())
@@ -173,7 +194,18 @@ fn look(survey: &mut Survey, layers: &[String], others: &[String]) {
         let dev = meta.dev();
         ((rustix::fs::major(dev), rustix::fs::minor(dev)), meta.ino())
     });
-    survey.leave = beneath(Mounts::read().as_ref(), resolved.as_bytes());
+    let mounts = Mounts::read();
+    survey.leave = beneath(mounts.as_ref(), resolved.as_bytes());
+    let place = mounts.as_ref().and_then(|mounts| {
+        let place = refuse::join(&resolved, below);
+        Some((mounts, mounts.locate_canonical(place.as_bytes())?))
+    });
+    if let Some((mounts, place)) = place {
+        survey.refused = survey
+            .refused
+            .take()
+            .or_else(|| refuse::shown(mounts, &place, &survey.ground));
+    }
     survey.known.push(resolved.clone());
     survey.resolved = Some(resolved);
 }
@@ -213,7 +245,7 @@ impl Survey {
         session: &Session,
         root: u32,
         below: &[u8],
-    ) -> Result<(RootInfo, u64), EngineError> {
+    ) -> Result<(RootInfo, Seen), EngineError> {
         let info = session.hello().roots.get(root as usize).cloned();
         let info = info.ok_or_else(|| refusal("the helper did not say what it opened".to_owned()))?;
         if let Some(fault) = &info.fault {
@@ -236,10 +268,41 @@ impl Survey {
                     .to_owned(),
             ));
         }
-        if !self.plain && info.kind == Kind::Dir && is_system(session, root).await {
+        if let Some(why) = self.shown(&info, below).await? {
+            return Err(refusal(why));
+        }
+        // Data of a volume may be a system's; a link in their place leads to another directory than they have.
+        let plain = self.plain && info.fs_root.ends_with(b"/_data");
+        if !plain && info.kind == Kind::Dir && is_system(session, root).await {
             return Err(refusal("it holds a whole system (etc, usr, bin)".to_owned()));
         }
-        Ok((info, top.ino))
+        let nanos = |born: &Time| i128::from(born.secs) * 1_000_000_000 + i128::from(born.nanos);
+        let seen = Seen {
+            dev: info.dev,
+            ino: top.ino,
+            born: info.born.as_ref().map(nanos).or(self.born),
+        };
+        Ok((info, seen))
+    }
+}
+
+impl Survey {
+    /// Why an opened place is refused for other names that it has on this host.
+    async fn shown(&self, info: &RootInfo, below: &[u8]) -> Result<Option<String>, EngineError> {
+        if !self.here || info.fs_root.is_empty() {
+            return Ok(None);
+        }
+        let mut path = info.fs_root.clone();
+        if !below.is_empty() {
+            path.push(b'/');
+            path.extend_from_slice(below);
+        }
+        let place = Location { dev: info.dev, path };
+        let ground = self.ground.clone();
+        let looking = tokio::task::spawn_blocking(move || refuse::shown(&Mounts::read()?, &place, &ground));
+        looking
+            .await
+            .map_err(|error| refusal(format!("the host's mounts could not be looked at: {error}")))
     }
 }
 

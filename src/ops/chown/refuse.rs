@@ -3,7 +3,7 @@
 
 use vole_agent::proto::{Kind, RootInfo};
 
-use crate::engine::host::{Relation, relation};
+use crate::engine::host::{Location, Mounts, Relation, relation};
 
 /// Directories of the system: they, and all beneath.
 const TREES: &[&str] = &[
@@ -41,7 +41,22 @@ const FOREIGN: &[&str] = &[
     "fuse.osxfs",
     "fuse.grpcfuse",
     "fuse.fakeowner",
+    "smb2",
+    "afs",
+    "ceph",
+    "glusterfs",
+    "fuse.glusterfs",
+    "davfs",
+    "fuse.davfs",
+    "fuse.rclone",
+    "fuse.s3fs",
+    "vboxsf",
+    "vmhgfs",
+    "fuse.vmhgfs-fuse",
+    "prl_fs",
 ];
+/// Where engines keep their data by default: another one than that which is asked may run here too.
+const ENGINES: &[&str] = &["/var/lib/docker", "/var/lib/containers/storage"];
 
 /// What is known of the engine's host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,7 +76,12 @@ pub(super) fn path(path: &str, ground: &Ground) -> Option<String> {
             "{path} holds somebody's SSH keys, which work with their owner alone"
         ));
     }
-    for dir in &ground.engine_dirs {
+    for dir in ground
+        .engine_dirs
+        .iter()
+        .map(String::as_str)
+        .chain(ENGINES.iter().copied())
+    {
         match to(dir) {
             Relation::Apart => {}
             Relation::Under if is_volume_data(&path, &tidy(dir)) => return None,
@@ -86,6 +106,26 @@ pub(super) fn path(path: &str, ground: &Ground) -> Option<String> {
         }
     }
     home(&path, ground)
+}
+
+/// Why a place of the host's file systems is refused, whichever path leads there: another name of it by a bind mount, or
+/// one of something in it, may belong to the system.
+pub(super) fn shown(mounts: &Mounts, place: &Location, ground: &Ground) -> Option<String> {
+    // Programs show all of the host to themselves there (`/run/host`); what is there itself is refused by its path.
+    let own = |point: &[u8]| relation(point, b"/run") != Relation::Under;
+    let why = |point: &[u8]| path(&String::from_utf8_lossy(point), ground);
+    let here = mounts.shown(place);
+    let why_here = here.iter().filter(|point| own(point)).find_map(|point| {
+        let shown = String::from_utf8_lossy(point);
+        Some(format!("{shown} is another name of it; {}", why(point)?))
+    });
+    why_here.or_else(|| {
+        let beneath = mounts.shown_beneath(place);
+        beneath.into_iter().filter(|point| own(point)).find_map(|point| {
+            let shown = String::from_utf8_lossy(point);
+            Some(format!("{shown} is another name of something in it; {}", why(point)?))
+        })
+    })
 }
 
 fn home(path: &str, ground: &Ground) -> Option<String> {
@@ -274,6 +314,7 @@ mod tests {
             fs_type: "ext4".to_owned(),
             source: Vec::new(),
             read_only: false,
+            born: None,
         }
     }
 
@@ -286,6 +327,49 @@ mod tests {
         assert!(why("/var/lib/docker", b"").is_some());
         assert_eq!(why("/srv/link", b""), None);
         assert_eq!(why("/data", b"etc"), None);
+    }
+
+    #[test]
+    fn every_other_name_of_a_place_counts() {
+        let mounts = Mounts::parse(
+            b"1 0 8:1 / / rw - ext4 a rw\n2 1 8:2 / /data rw - ext4 b rw\n3 1 8:2 /docker /big/docker rw - ext4 b rw\n\
+            4 1 8:1 /etc /srv/etc rw - ext4 a rw\n5 1 8:3 / /home rw - ext4 c rw\n6 1 8:3 / /srv/h rw - ext4 c rw\n\
+            7 1 8:1 / /run/host rw - ext4 a rw\n8 1 8:2 /app /big/docker/volumes/v/_data rw - ext4 b rw\n",
+        );
+        let why = |path: &[u8]| {
+            let place = mounts.locate_canonical(path).unwrap();
+            shown(&mounts, &place, &ground())
+        };
+        for refused in [
+            &b"/srv/etc"[..],
+            b"/srv/etc/nginx",
+            b"/srv/h",
+            b"/srv/h/ann",
+            b"/data",
+            b"/data/docker",
+            b"/data/docker/containers",
+            b"/run/host",
+        ] {
+            assert!(why(refused).is_some(), "{}", String::from_utf8_lossy(refused));
+        }
+        for allowed in [
+            &b"/srv/app"[..],
+            b"/data/app",
+            b"/data/other",
+            b"/srv/h/ann/app",
+            b"/data/docker/volumes/v/_data",
+        ] {
+            assert_eq!(why(allowed), None, "{}", String::from_utf8_lossy(allowed));
+        }
+    }
+
+    #[test]
+    fn another_engines_data_are_refused_and_its_volumes_are_not() {
+        let podman = "/var/lib/containers/storage";
+        assert!(path(podman, &Ground::default()).is_some());
+        assert!(path(&format!("{podman}/overlay/x"), &Ground::default()).is_some());
+        assert_eq!(path(&format!("{podman}/volumes/v/_data"), &Ground::default()), None);
+        assert!(path("/var/lib/docker/containers", &Ground::default()).is_some());
     }
 
     #[test]

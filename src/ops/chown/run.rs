@@ -106,7 +106,13 @@ async fn begin(
         )));
     }
     let (session, root) = gather::open(engine, &now.mount, Purpose::Own).await?;
-    let (info, ino) = now.survey.check(&session, root, request.path.as_bytes()).await?;
+    let (info, seen) = now.survey.check(&session, root, request.path.as_bytes()).await?;
+    if plan.seen.is_some_and(|planned| planned != seen) {
+        return Err(refusal(format!(
+            "{} is another one than the plan was made for: another directory stands there",
+            planned.name
+        )));
+    }
     if info.read_only {
         return Err(refusal(format!(
             "{} is on a file system that is read-only",
@@ -117,8 +123,8 @@ async fn begin(
         engine: engine.id.clone(),
         endpoint: engine.daemon.endpoint(),
         mount: Site {
-            born: now.survey.born,
-            ..Site::of(&now.mount, resolved, info.dev, ino)
+            born: seen.born,
+            ..Site::of(&now.mount, resolved, seen.dev, seen.ino)
         },
         containers: now.uses.iter().map(|one| one.container.clone()).collect(),
         operation: Operation::Own(Own {

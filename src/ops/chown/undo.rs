@@ -91,10 +91,10 @@ async fn open(engine: &Engine, header: &Header) -> Result<(Session, u32, (u32, u
         return Err(refusal(format!("{} is not the one that was changed: {why}", site.name)));
     }
     let (session, root) = gather::open(engine, &now.mount, Purpose::Own).await?;
-    let (info, ino) = now.survey.check(&session, root, b"").await?;
+    let (info, seen) = now.survey.check(&session, root, b"").await?;
     // A number is given again to the next directory; the time of its making is not.
-    let reborn = matches!((site.born, now.survey.born), (Some(was), Some(is)) if was != is);
-    if ino != site.ino || reborn {
+    let reborn = matches!((site.born, seen.born), (Some(was), Some(is)) if was != is);
+    if seen.ino != site.ino || reborn {
         let was = match site.kind {
             MountKind::Bind => "another directory stands there",
             _ => "its data are others",

@@ -62,6 +62,7 @@ impl Tree {
                 fs_type: "ext4".to_owned(),
                 source: Vec::new(),
                 read_only: false,
+                born: None,
             }),
             hook: Mutex::new(None),
             store: Mutex::new(None),

@@ -256,6 +256,28 @@ async fn dockers_date_of_a_volume_moves_with_its_directory_and_tells_nothing() {
 }
 
 #[tokio::test]
+async fn a_plan_is_for_the_directory_that_was_counted() {
+    let world = World::of(3);
+    let plan = world.plan().await;
+    // The volume was removed and made again: the number may be another one, or the same one given again.
+    world.tree.ino.store(3, Ordering::SeqCst);
+    assert!(matches!(world.run(&plan).await, Err(EngineError::Refused { .. })));
+    world.tree.ino.store(2, Ordering::SeqCst);
+    let born = |secs| Some(vole_agent::proto::Time { secs, nanos: 7 });
+    world.tree.root.lock().unwrap().born = born(100);
+    assert!(matches!(world.run(&plan).await, Err(EngineError::Refused { .. })));
+    assert_eq!((world.tree.owned_by(0), world.store.list().unwrap().0), (3, Vec::new()));
+
+    let plan = world.plan().await;
+    let id = world.run(&plan).await.unwrap().journal.unwrap();
+    world.tree.root.lock().unwrap().born = born(200);
+    assert!(matches!(world.undo(&id).await, Err(EngineError::Refused { .. })));
+    assert_eq!(world.tree.owned_by(999), 3);
+    world.tree.root.lock().unwrap().born = born(100);
+    assert_eq!(world.undo(&id).await.unwrap().restored, 3);
+}
+
+#[tokio::test]
 async fn a_read_only_vole_changes_nothing() {
     let mut world = World::of(3);
     let plan = world.plan().await;
