@@ -7,11 +7,11 @@ use super::causes::{self, Refusal, Verdict};
 use super::complaints::Complaint;
 use super::evidence::{Attached, Untried};
 use super::exam::Exam;
-use super::finding::{Cause, Confidence, Counted, Finding, Fix};
+use super::finding::{Cause, Confidence, Finding, Fix};
 use super::may::{self, ENTER, WRITE};
 use super::signatures::Means;
 use super::words::{self, Errno};
-use super::{above, backing, beneath};
+use super::{above, backing, beneath, exact};
 use crate::model::MountKind;
 
 /// A finding, and whether only the container's failure speaks for it: then a better explanation takes its place.
@@ -28,6 +28,9 @@ pub(super) fn on(exam: &Exam<'_>, attached: &Attached) -> Vec<Suspected> {
     if let Some(finding) = above::barred(exam, attached) {
         return vec![finding];
     }
+    if let Some(finding) = exact::on(exam, attached, tried) {
+        return vec![(finding, false)];
+    }
     if let Some(finding) = top(exam, attached, tried) {
         return vec![finding];
     }
@@ -40,11 +43,13 @@ pub(super) fn on(exam: &Exam<'_>, attached: &Attached) -> Vec<Suspected> {
 /// Complaints about a mount that a refusal of access would explain.
 pub(super) fn refusals<'e>(exam: &'e Exam<'_>, attached: &Attached) -> Vec<&'e Complaint> {
     let mut about = exam.about(attached);
-    about.retain(|one| {
-        matches!(one.errno, Errno::Access | Errno::Perm)
-            && matches!(one.means, Means::Refused | Means::Workdir | Means::OwnerOnly)
-    });
+    about.retain(|one| is_refusal(one));
     about
+}
+
+fn is_refusal(one: &Complaint) -> bool {
+    matches!(one.errno, Errno::Access | Errno::Perm)
+        && matches!(one.means, Means::Refused | Means::Workdir | Means::OwnerOnly)
 }
 
 /// What was refused to one identity at the mount's root; reading and entering a directory, writing where that may be.
@@ -91,6 +96,8 @@ fn top(exam: &Exam<'_>, attached: &Attached, tried: &[Probed]) -> Option<Suspect
         who: &runs.identity,
         facts,
         tried: probed,
+        exact: true,
+        around: &probed.owners,
         errnos,
     };
     let verdict = causes::of(exam, &refusal);
@@ -191,7 +198,7 @@ pub(super) fn found(
         words::outcome(refusal.errnos[1]),
         words::outcome(refusal.errnos[2])
     );
-    let root = match refusal.path.is_empty() {
+    let root = match refusal.exact {
         true => format!("; writing as root: {}", words::outcome(refusal.tried.write_as_root)),
         false => String::new(),
     };
@@ -199,7 +206,6 @@ pub(super) fn found(
     if refusal.tried.owners.len() > 1 {
         finding.evidence.push(words::owners(&refusal.tried.owners));
     }
-    count(attached, &mut finding);
     if !attached.attachment.rw {
         finding
             .caveats
@@ -214,23 +220,14 @@ pub(super) fn found(
     finding
 }
 
-/// What a chown of all of it would do, where that is the fix and somebody counted.
-pub(super) fn count(attached: &Attached, finding: &mut Finding) {
-    let whole = matches!(&finding.fix, Fix::Chown { path, .. } if path.is_root());
-    if let Some(census) = attached.census.as_ref().filter(|census| whole && census.entries > 0) {
-        let more = if census.complete { "" } else { " counted so far" };
-        let line = format!("{} of {} entries{more} differ", census.change, census.entries);
-        finding.evidence.push(line);
-        finding.counted = census.complete.then_some(Counted {
-            change: census.change,
-            unchanged: census.unchanged,
-        });
-    }
-}
-
 /// Complaints of a mount where everything that was tried is allowed, and that something else refuses: a label, a share.
 fn hidden(exam: &Exam<'_>, attached: &Attached, tried: &[Probed]) -> Option<Finding> {
-    let named = refusals(exam, attached);
+    // What owner and mode allow may be refused still: that it was allowed when it was tried settles nothing here.
+    let allowed = exam.mended.iter().filter(|one| {
+        let here = exam.mount_of(one).is_some_and(|mount| std::ptr::eq(mount, attached));
+        here && is_refusal(one)
+    });
+    let named: Vec<&Complaint> = refusals(exam, attached).into_iter().chain(allowed).collect();
     let complaint = named.iter().find(|one| one.means != Means::OwnerOnly)?;
     let (probed, runs) = (tried.first()?, exam.who.first()?);
     let facts = probed.facts.as_ref()?;

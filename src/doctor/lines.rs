@@ -7,26 +7,10 @@ use super::backing;
 use super::evidence::Attached;
 use super::exam::{Exam, is_lasting};
 use super::finding::Fix;
-use crate::model::{BytePath, MountKind};
+use crate::engine::host_paths::{self, Ground};
+use crate::model::BytePath;
 
 pub(super) use super::words::shell;
-
-/// Directories of the host that are the system's, with all beneath.
-const TREES: [&str; 12] = [
-    "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib64", "/boot", "/proc", "/sys", "/dev", "/run", "/var/run",
-];
-/// Directories of the host that all share: they themselves.
-const TOPS: [&str; 9] = [
-    "/",
-    "/var",
-    "/var/lib",
-    "/var/log",
-    "/var/cache",
-    "/tmp",
-    "/home",
-    "/root",
-    "/opt",
-];
 
 impl Fix {
     /// The word in `--json`.
@@ -99,7 +83,7 @@ fn place(name: &str, path: &BytePath) -> String {
 
 /// A change of owners by `vole`, or why it will not.
 pub(super) fn chown(exam: &Exam<'_>, attached: &Attached, path: &[u8], change: Change) -> Fix {
-    if let Some(why) = refused(exam, attached) {
+    if let Some(why) = refused(exam, attached, path) {
         return Fix::Refused { why };
     }
     Fix::Chown {
@@ -112,7 +96,7 @@ pub(super) fn chown(exam: &Exam<'_>, attached: &Attached, path: &[u8], change: C
 
 /// A change of permission bits by `vole`.
 pub(super) fn chmod(exam: &Exam<'_>, attached: &Attached, path: &[u8], change: Change, words: String) -> Fix {
-    if let Some(why) = refused(exam, attached) {
+    if let Some(why) = refused(exam, attached, path) {
         return Fix::Refused { why };
     }
     Fix::Chmod {
@@ -133,29 +117,19 @@ fn in_mount(attached: &Attached, path: &[u8]) -> BytePath {
 }
 
 /// Why `vole` does not change owners there.
-pub(super) fn refused(exam: &Exam<'_>, attached: &Attached) -> Option<String> {
+fn refused(exam: &Exam<'_>, attached: &Attached, path: &[u8]) -> Option<String> {
     if !is_lasting(attached) {
         return Some("what lies there does not outlive the container".to_owned());
     }
-    let host = backing::host_path(attached, &[])?;
-    let path = match host.trim_end_matches('/') {
-        "" => "/",
-        path => path,
+    let ground = Ground {
+        engine_dirs: vec![exam.case.about.root_dir.clone()],
+        homes: Vec::new(),
     };
-    let root = exam.case.about.root_dir.trim_end_matches('/');
-    let under = |tree: &str| path == tree || path.strip_prefix(tree).is_some_and(|rest| rest.starts_with('/'));
-    let home = path.strip_prefix("/home/").is_some_and(|user| !user.contains('/'));
-    let bound = attached.mount.kind == MountKind::Bind
-        || crate::model::bind_device(&attached.mount.driver, &attached.mount.options).is_some();
-    let system = TREES.iter().any(|tree| under(tree)) || TOPS.contains(&path) || home || path.contains("/.ssh");
-    let engine = !root.is_empty() && under(root);
-    match bound && (system || engine) {
-        true => Some(format!(
-            "{} belongs to the host: a change of owners or modes there breaks the host. Mount a directory of its own instead",
-            crate::text::printable_str(path)
-        )),
-        false => None,
-    }
+    let why = host_paths::refused(&backing::host_path(attached, path)?, &ground)?;
+    Some(format!(
+        "{}: a change of owners or modes there breaks the host. Mount a directory of its own instead",
+        crate::text::printable_str(&why)
+    ))
 }
 
 /// Whether a volume does not take what the image has at its path.
