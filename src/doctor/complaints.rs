@@ -502,6 +502,18 @@ mod tests {
                 Some("/prometheus/queries.active"),
             ),
             (
+                "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get x",
+                Means::Refused,
+                Errno::Access,
+                Some("/var/run/docker.sock"),
+            ),
+            (
+                "error: dial unix /run/docker.sock: connect: permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/run/docker.sock"),
+            ),
+            (
                 "nginx: [emerg] mkdir() \"/var/cache/nginx/client_temp\" failed (13: Permission denied)",
                 Means::Refused,
                 Errno::Access,

@@ -101,8 +101,15 @@ pub(super) fn unknown(exam: &Exam<'_>) -> Option<Finding> {
         "{} fails and was refused something; nothing that was tried explains it",
         exam.name()
     );
+    let words = match one.path {
+        Some(_) => {
+            "find out as whom it does that (su, gosu or setpriv in its entrypoint, a user in its configuration), and give \
+             that user the path"
+        }
+        None => "find out which path is meant (a more talkative log, strace), and look again",
+    };
     let fix = Fix::Advice {
-        words: "find out which path is meant (a more talkative log, strace), and look again".to_owned(),
+        words: words.to_owned(),
     };
     let mut finding = exam.finding(Cause::Unknown, Confidence::Low, summary, fix);
     finding.evidence.extend(exam.who.iter().take(3).map(words::runs));

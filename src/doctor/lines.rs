@@ -122,7 +122,10 @@ fn refused(exam: &Exam<'_>, attached: &Attached, path: &[u8]) -> Option<String> 
         return Some("what lies there does not outlive the container".to_owned());
     }
     let ground = Ground {
-        engine_dirs: vec![exam.case.about.root_dir.clone()],
+        engine_dirs: Some(exam.case.about.root_dir.clone())
+            .filter(|dir| !dir.is_empty())
+            .into_iter()
+            .collect(),
         homes: Vec::new(),
     };
     let why = host_paths::refused(&backing::host_path(attached, path)?, &ground)?;

@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_belongs_to_the_host_is_refused_however_it_is_spelled() {
-        let refused = [
+        let forbidden = [
             "/",
             "//",
             "/.",
@@ -183,7 +183,7 @@ mod tests {
             "/srv/people/ann",
             "/srv",
         ];
-        for place in refused {
+        for place in forbidden {
             assert!(refused(place, &ground()).is_some(), "{place}");
         }
     }
