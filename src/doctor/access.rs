@@ -11,7 +11,7 @@ use super::finding::{Cause, Confidence, Finding, Fix};
 use super::may::{self, ENTER, WRITE};
 use super::signatures::Means;
 use super::words::{self, Errno};
-use super::{above, backing, beneath, exact};
+use super::{above, backing, beneath, exact, lines};
 use crate::model::MountKind;
 
 /// A finding, and whether only the container's failure speaks for it: then a better explanation takes its place.
@@ -188,6 +188,11 @@ pub(super) fn found(
     finding.path = Some(inside.clone());
     finding.caveats = verdict.caveats;
     finding.wrong_fixes = verdict.wrong;
+    if finding.fix.kind() == "chown" && super::remap::is_mapped(&exam.case.about, &exam.case.run) {
+        finding.caveats.push(format!(
+            "the engine shifts users (userns-remap): the command has the host's numbers for {user}"
+        ));
+    }
     finding.evidence.extend(exam.who.get(at).map(words::runs));
     finding
         .evidence
@@ -262,10 +267,12 @@ fn untried(exam: &Exam<'_>, attached: &Attached, why: &str) -> Vec<Suspected> {
     if named.is_empty() {
         return Vec::new();
     }
-    let verdict = backing::cause(exam, attached).unwrap_or_else(|| {
-        let words = "look at it where it can be tried (with a helper, or named on the command line)".to_owned();
-        Verdict::new(Cause::Unknown, "it could not be tried", Fix::Advice { words })
-    });
+    let verdict = backing::cause(exam, attached)
+        .or_else(|| socket(exam, attached, &named))
+        .unwrap_or_else(|| {
+            let words = "look at it where it can be tried (with a helper, or named on the command line)".to_owned();
+            Verdict::new(Cause::Unknown, "it could not be tried", Fix::Advice { words })
+        });
     let confidence = match verdict.cause {
         Cause::Unknown => Confidence::Low,
         _ => Confidence::Medium,
@@ -281,6 +288,28 @@ fn untried(exam: &Exam<'_>, attached: &Attached, why: &str) -> Vec<Suspected> {
         .push(format!("not tried: {}", crate::text::printable_str(why)));
     finding.evidence.extend(named.iter().take(2).map(|one| one.evidence()));
     vec![(finding, false)]
+}
+
+/// A socket of the host's: who may use it is told by its group, and nobody tries it.
+fn socket(exam: &Exam<'_>, attached: &Attached, named: &[&Complaint]) -> Option<Verdict> {
+    named.iter().find(|one| one.tool.as_deref() == Some("socket"))?;
+    let path = backing::host_path(attached, &[]).filter(|_| exam.who.iter().any(|runs| runs.identity.uid != 0))?;
+    let fix = Fix::Config {
+        compose: "group_add: [\"GID\"]".to_owned(),
+        cli: format!("--group-add $(stat -c %g {})", lines::shell(&path)),
+    };
+    let mut verdict = Verdict::new(
+        Cause::Group,
+        "a socket is for its owner and its group, and the process is in neither",
+        fix,
+    );
+    verdict
+        .caveats
+        .push("whoever may use an engine's socket is root on its host".to_owned());
+    verdict
+        .wrong
+        .push("chmod 666: everybody on the host could use it".to_owned());
+    Some(verdict)
 }
 
 /// A tmpfs of a container that does not run: what its log says is all that is left.

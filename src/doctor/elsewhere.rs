@@ -71,10 +71,12 @@ pub(super) fn in_image(exam: &Exam<'_>) -> Option<Finding> {
     let mut finding = exam.finding(Cause::Ownership, confidence, summary, Fix::Advice { words });
     finding.path = Some(text::printable(path));
     finding.evidence.push(words::runs(runs));
-    let bar = named::inner(exam, one).and_then(|inner| named::bar(exam, inner, one));
-    finding
-        .evidence
-        .extend(bar.map(|bar| words::stands(&text::printable_str(bar.path), &named::facts(bar.there), "")));
+    if let Some(inner) = named::inner(exam, one) {
+        let bar = named::bar(exam, inner, one);
+        finding
+            .evidence
+            .extend(bar.map(|bar| named::stands(inner, bar.path, bar.there)));
+    }
     finding.evidence.push(one.evidence());
     finding.evidence.extend(exam.fate());
     finding
@@ -136,8 +138,9 @@ pub(super) fn unknown(exam: &Exam<'_>) -> Option<Finding> {
 /// What stands at the path of a complaint, as far as it was looked at.
 fn stands(exam: &Exam<'_>, one: &Complaint) -> Option<String> {
     let Some((attached, rest)) = exam.holder(one.path.as_deref()?) else {
-        let (path, there) = named::inner(exam, one)?.way.last()?;
-        return Some(words::stands(&text::printable_str(path), &named::facts(there), ""));
+        let inner = named::inner(exam, one)?;
+        let (path, there) = inner.way.last()?;
+        return Some(named::stands(inner, path, there));
     };
     let trial = named::trial(attached, rest)?;
     let inside = Exam::inside(attached, trial.place);

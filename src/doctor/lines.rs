@@ -7,6 +7,7 @@ use super::backing;
 use super::evidence::Attached;
 use super::exam::{Exam, is_lasting};
 use super::finding::Fix;
+use super::remap;
 use crate::engine::host_paths::{self, Ground};
 use crate::model::BytePath;
 
@@ -86,6 +87,17 @@ pub(super) fn chown(exam: &Exam<'_>, attached: &Attached, path: &[u8], change: C
     if let Some(why) = refused(exam, attached, path) {
         return Fix::Refused { why };
     }
+    let Some(change) = by_host(exam, &change) else {
+        let path = backing::host_path(attached, path).map_or_else(|| "PATH".to_owned(), |path| shell(&path));
+        let who = Identity {
+            uid: change.uid.unwrap_or_default(),
+            gid: change.gid.unwrap_or_default(),
+            ..Identity::default()
+        };
+        return Fix::Host {
+            command: subuid("dockremap", &who, &path),
+        };
+    };
     Fix::Chown {
         mount: attached.mount.id.clone(),
         name: attached.mount.name.clone(),
@@ -99,6 +111,11 @@ pub(super) fn chmod(exam: &Exam<'_>, attached: &Attached, path: &[u8], change: C
     if let Some(why) = refused(exam, attached, path) {
         return Fix::Refused { why };
     }
+    let change = by_host(exam, &change).unwrap_or(Change {
+        from_uid: None,
+        from_gid: None,
+        ..change
+    });
     Fix::Chmod {
         mount: attached.mount.id.clone(),
         name: attached.mount.name.clone(),
@@ -106,6 +123,16 @@ pub(super) fn chmod(exam: &Exam<'_>, attached: &Attached, path: &[u8], change: C
         change,
         words,
     }
+}
+
+/// A change in the numbers of the engine's host, in which owners are changed: under `userns-remap` a container's own are
+/// shifted. `None` when it is not known by how much.
+fn by_host(exam: &Exam<'_>, change: &Change) -> Option<Change> {
+    let case = exam.case;
+    if !remap::is_mapped(&case.about, &case.run) {
+        return Some(change.clone());
+    }
+    remap::base(&case.about).and_then(|base| remap::shifted(change, base, u32::checked_add))
 }
 
 /// A path below what is attached as a path below the mount: a subdirectory may be all that is attached.

@@ -22,6 +22,7 @@ mod may;
 mod mended;
 mod named;
 mod read_only;
+pub mod remap;
 #[cfg(test)]
 mod sample;
 mod signatures;

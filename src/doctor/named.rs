@@ -9,8 +9,9 @@ use super::evidence::{Attached, Case, Inner};
 use super::exam::Exam;
 use super::may::{self, ENTER, READ, WRITE};
 use super::signatures::Means;
-use super::words::{EACCES, Errno};
+use super::words::{self, EACCES, Errno};
 use crate::engine::daemon::PathIn;
+use crate::text;
 
 /// Paths of one container that are tried.
 const MOST: usize = 8;
@@ -249,6 +250,15 @@ pub(super) fn bar<'a>(exam: &Exam<'_>, inner: &'a Inner, one: &Complaint) -> Opt
             on_the_way: index != last,
         })
     })
+}
+
+/// What stands at a path inside the container, in words; without its owner where that is not known.
+pub(super) fn stands(inner: &Inner, path: &str, there: &PathIn) -> String {
+    let path = text::printable_str(path);
+    match inner.owners {
+        true => words::stands(&path, &facts(there), ""),
+        false => format!("{path} has mode {:04o}", there.mode & 0o7777),
+    }
 }
 
 /// Whether an identity may. Where the owner is not known, all classes have to allow it.

@@ -452,6 +452,13 @@ impl A {
         });
         self
     }
+    /// The engine does not tell the owners of the container's own paths.
+    pub(super) fn without_owners(mut self) -> Self {
+        for inner in &mut self.case.inner {
+            inner.owners = false;
+        }
+        self
+    }
     pub(super) fn wrote(mut self, paths: &[&str], bytes: Option<u64>) -> Self {
         self.case.layer = Some(Layer {
             paths: paths.iter().map(|path| (*path).to_owned()).collect(),

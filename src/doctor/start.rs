@@ -250,21 +250,18 @@ fn on_mount(exam: &Exam<'_>, one: &Complaint, mount: &Attached, rest: &[u8]) -> 
 
 /// A program of the image that cannot be executed.
 fn in_image(exam: &Exam<'_>, one: &Complaint, shown: &str) -> Finding {
-    let inner = named::inner(exam, one);
-    let bar = inner.and_then(|inner| named::bar(exam, inner, one));
-    if let Some(bar) = bar.filter(|bar| bar.on_the_way) {
+    let barred = named::inner(exam, one).and_then(|inner| Some((inner, named::bar(exam, inner, one)?)));
+    if let Some((inner, bar)) = barred.filter(|(_, bar)| bar.on_the_way) {
         let directory = text::printable_str(bar.path);
         let fix = Fix::Host {
             command: format!("RUN chmod a+x {}", lines::shell(&directory)),
         };
         let summary = format!("{} cannot reach {shown}: {directory} cannot be passed", exam.name());
         let mut finding = told(exam, one, Cause::Traverse, summary, fix);
-        finding
-            .evidence
-            .insert(1, words::stands(&directory, &named::facts(bar.there), ""));
+        finding.evidence.insert(1, named::stands(inner, bar.path, bar.there));
         return finding;
     }
-    let directory = bar.is_some_and(|bar| bar.there.is_dir);
+    let directory = barred.is_some_and(|(_, bar)| bar.there.is_dir);
     let (why, fix) = match directory {
         true => ("it is a directory", program_meant()),
         false => {
@@ -274,10 +271,8 @@ fn in_image(exam: &Exam<'_>, one: &Complaint, shown: &str) -> Finding {
     };
     let summary = format!("{} cannot execute {shown}: {why}", exam.name());
     let mut finding = told(exam, one, Cause::Exec, summary, fix);
-    match bar {
-        Some(bar) => finding
-            .evidence
-            .insert(1, words::stands(shown, &named::facts(bar.there), "")),
+    match barred {
+        Some((inner, bar)) => finding.evidence.insert(1, named::stands(inner, bar.path, bar.there)),
         None => finding.confidence = Confidence::Medium,
     }
     not_owners(finding)

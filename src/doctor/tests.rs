@@ -872,6 +872,13 @@ fn what_was_mended_in_the_container_is_no_finding() {
     let says = || app().says("app: open /app/x: permission denied").ended(1);
     assert_eq!(one(says().has("/app/x", &[("/app", 0, 0o755)])).cause, Cause::Ownership);
     none(says().has("/app/x", &[("/app", 1000, 0o755)]));
+    // An engine that tells no owners is not quoted with one.
+    let unowned = one(says().has("/app/x", &[("/app", 1000, 0o755)]).without_owners());
+    assert!(
+        unowned.evidence.iter().any(|line| line == "/app has mode 0755"),
+        "{:?}",
+        unowned.evidence
+    );
     none(says().has("/app/x", &[("/app", 0, 0o755), ("/app/x", 1000, 0o644)]));
     let error = "chdir to cwd (\"/srv/w\") set in config.json failed: permission denied";
     let workdir = |mode| {
@@ -895,4 +902,37 @@ fn what_a_process_that_is_gone_was_refused_stays_unknown() {
         finding.evidence
     );
     none(case(on()).says(line));
+}
+
+#[test]
+fn a_change_under_remapped_users_has_the_numbers_of_the_host() {
+    let case = |root: &'static str| {
+        app()
+            .mounts(volume("data", "/data", dir(0, 0, 0o755)))
+            .says(TOUCH)
+            .engine(move |about| {
+                about.security.push("name=userns".to_owned());
+                about.root_dir = root.to_owned();
+            })
+    };
+    let known = "/var/lib/docker/100000.200000";
+    let finding = one(case(known));
+    assert_eq!(command(&finding), "vole chown data 101000:201000");
+    assert!(finding.caveats[0].contains("1000:1000"), "{:?}", finding.caveats);
+    let unknown = one(case("/var/lib/docker"));
+    assert!(command(&unknown).contains("^dockremap:"), "{}", command(&unknown));
+    let on_host = one(case(known).run(|run| run.userns_mode = "host".to_owned()));
+    assert_eq!(command(&on_host), "vole chown data 1000:1000");
+}
+
+#[test]
+fn a_socket_that_refuses_wants_its_group() {
+    let on = bind("/var/run/docker.sock", "/var/run/docker.sock", file(0, 0, 0))
+        .untried(Untried::NotTried("a socket".to_owned()));
+    let line = "dial unix /var/run/docker.sock: connect: permission denied";
+    let finding = one(app().mounts(on).says(line));
+    assert_eq!(
+        (finding.cause, command(&finding).as_str()),
+        (Cause::Group, "--group-add $(stat -c %g /var/run/docker.sock)")
+    );
 }

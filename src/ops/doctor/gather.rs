@@ -16,7 +16,7 @@ use futures_util::StreamExt;
 use super::tries::{Reached, Tried, is_almighty, key};
 use super::world::World;
 use crate::doctor::evidence::{Attached, FileSystemFacts, Runs};
-use crate::doctor::{Case, Finding, Fix, Who, examine};
+use crate::doctor::{Case, Finding, Fix, Who, examine, remap};
 use crate::engine::daemon::{ContainerRow, Flavour, Layer, PathIn};
 use crate::model::{Attachment, BytePath, ContainerState, Mount, MountId, MountKind};
 
@@ -302,7 +302,14 @@ impl Gather<'_> {
                 root: reached.root,
                 path: path.as_bytes().to_vec(),
             };
-            if let Some(census) = census(reached, place, change).await {
+            // Counted is where it was tried: in the container's own numbers.
+            let base = remap::base(&case.about).filter(|_| remap::is_mapped(&case.about, &case.run));
+            let own = base.map_or_else(
+                || Some(change.clone()),
+                |base| remap::shifted(change, base, u32::checked_sub),
+            );
+            let Some(own) = own else { continue };
+            if let Some(census) = census(reached, place, &own).await {
                 finding.count(&census);
             }
         }
