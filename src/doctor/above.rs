@@ -1,34 +1,18 @@
 //! Directories above a mount, inside the container, that its processes cannot pass.
 
-use vole_agent::proto::Kind;
 use vole_agent::proto::own::{Change, ModeChange};
-use vole_agent::proto::probe::{Facts, Identity};
+use vole_agent::proto::probe::Identity;
 
 use super::access::{Suspected, refusals};
 use super::evidence::Attached;
 use super::exam::Exam;
 use super::finding::{Cause, Confidence, Fix};
 use super::may::{self, ENTER};
+use super::named::facts;
 use super::{lines, words};
 use crate::engine::daemon::PathIn;
 use crate::model::{ContainerState, MountKind};
 use crate::text;
-
-/// What a path inside the container is, as the rules on access take it.
-fn facts(path: &PathIn) -> Facts {
-    Facts {
-        kind: if path.is_dir { Kind::Dir } else { Kind::Unknown },
-        mode: path.mode,
-        uid: path.uid,
-        gid: path.gid,
-        nlink: 1,
-        ino: 0,
-        immutable: false,
-        append_only: false,
-        acl: None,
-        label: None,
-    }
-}
 
 fn passes(who: &Identity, path: &PathIn) -> bool {
     path.link.is_some() || may::may(who, &facts(path), ENTER)

@@ -7,11 +7,11 @@ use super::causes::{self, Refusal, Verdict};
 use super::complaints::Complaint;
 use super::evidence::{Attached, Untried};
 use super::exam::Exam;
-use super::finding::{Cause, Confidence, Counted, Finding, Fix};
+use super::finding::{Cause, Confidence, Finding, Fix};
 use super::may::{self, ENTER, WRITE};
 use super::signatures::Means;
 use super::words::{self, Errno};
-use super::{above, backing, beneath};
+use super::{above, backing, beneath, exact, lines};
 use crate::model::MountKind;
 
 /// A finding, and whether only the container's failure speaks for it: then a better explanation takes its place.
@@ -28,6 +28,9 @@ pub(super) fn on(exam: &Exam<'_>, attached: &Attached) -> Vec<Suspected> {
     if let Some(finding) = above::barred(exam, attached) {
         return vec![finding];
     }
+    if let Some(finding) = exact::on(exam, attached, tried) {
+        return vec![(finding, false)];
+    }
     if let Some(finding) = top(exam, attached, tried) {
         return vec![finding];
     }
@@ -40,11 +43,13 @@ pub(super) fn on(exam: &Exam<'_>, attached: &Attached) -> Vec<Suspected> {
 /// Complaints about a mount that a refusal of access would explain.
 pub(super) fn refusals<'e>(exam: &'e Exam<'_>, attached: &Attached) -> Vec<&'e Complaint> {
     let mut about = exam.about(attached);
-    about.retain(|one| {
-        matches!(one.errno, Errno::Access | Errno::Perm)
-            && matches!(one.means, Means::Refused | Means::Workdir | Means::OwnerOnly)
-    });
+    about.retain(|one| is_refusal(one));
     about
+}
+
+fn is_refusal(one: &Complaint) -> bool {
+    matches!(one.errno, Errno::Access | Errno::Perm)
+        && matches!(one.means, Means::Refused | Means::Workdir | Means::OwnerOnly)
 }
 
 /// What was refused to one identity at the mount's root; reading and entering a directory, writing where that may be.
@@ -91,6 +96,8 @@ fn top(exam: &Exam<'_>, attached: &Attached, tried: &[Probed]) -> Option<Suspect
         who: &runs.identity,
         facts,
         tried: probed,
+        exact: true,
+        around: &probed.owners,
         errnos,
     };
     let verdict = causes::of(exam, &refusal);
@@ -181,6 +188,11 @@ pub(super) fn found(
     finding.path = Some(inside.clone());
     finding.caveats = verdict.caveats;
     finding.wrong_fixes = verdict.wrong;
+    if finding.fix.kind() == "chown" && super::remap::is_mapped(&exam.case.about, &exam.case.run) {
+        finding.caveats.push(format!(
+            "the engine shifts users (userns-remap): the command has the host's numbers for {user}"
+        ));
+    }
     finding.evidence.extend(exam.who.get(at).map(words::runs));
     finding
         .evidence
@@ -191,7 +203,7 @@ pub(super) fn found(
         words::outcome(refusal.errnos[1]),
         words::outcome(refusal.errnos[2])
     );
-    let root = match refusal.path.is_empty() {
+    let root = match refusal.exact {
         true => format!("; writing as root: {}", words::outcome(refusal.tried.write_as_root)),
         false => String::new(),
     };
@@ -199,7 +211,6 @@ pub(super) fn found(
     if refusal.tried.owners.len() > 1 {
         finding.evidence.push(words::owners(&refusal.tried.owners));
     }
-    count(attached, &mut finding);
     if !attached.attachment.rw {
         finding
             .caveats
@@ -214,23 +225,14 @@ pub(super) fn found(
     finding
 }
 
-/// What a chown of all of it would do, where that is the fix and somebody counted.
-pub(super) fn count(attached: &Attached, finding: &mut Finding) {
-    let whole = matches!(&finding.fix, Fix::Chown { path, .. } if path.is_root());
-    if let Some(census) = attached.census.as_ref().filter(|census| whole && census.entries > 0) {
-        let more = if census.complete { "" } else { " counted so far" };
-        let line = format!("{} of {} entries{more} differ", census.change, census.entries);
-        finding.evidence.push(line);
-        finding.counted = census.complete.then_some(Counted {
-            change: census.change,
-            unchanged: census.unchanged,
-        });
-    }
-}
-
 /// Complaints of a mount where everything that was tried is allowed, and that something else refuses: a label, a share.
 fn hidden(exam: &Exam<'_>, attached: &Attached, tried: &[Probed]) -> Option<Finding> {
-    let named = refusals(exam, attached);
+    // What owner and mode allow may be refused still: that it was allowed when it was tried settles nothing here.
+    let allowed = exam.mended.iter().filter(|one| {
+        let here = exam.mount_of(one).is_some_and(|mount| std::ptr::eq(mount, attached));
+        here && is_refusal(one)
+    });
+    let named: Vec<&Complaint> = refusals(exam, attached).into_iter().chain(allowed).collect();
     let complaint = named.iter().find(|one| one.means != Means::OwnerOnly)?;
     let (probed, runs) = (tried.first()?, exam.who.first()?);
     let facts = probed.facts.as_ref()?;
@@ -265,10 +267,12 @@ fn untried(exam: &Exam<'_>, attached: &Attached, why: &str) -> Vec<Suspected> {
     if named.is_empty() {
         return Vec::new();
     }
-    let verdict = backing::cause(exam, attached).unwrap_or_else(|| {
-        let words = "look at it where it can be tried (with a helper, or named on the command line)".to_owned();
-        Verdict::new(Cause::Unknown, "it could not be tried", Fix::Advice { words })
-    });
+    let verdict = backing::cause(exam, attached)
+        .or_else(|| socket(exam, attached, &named))
+        .unwrap_or_else(|| {
+            let words = "look at it where it can be tried (with a helper, or named on the command line)".to_owned();
+            Verdict::new(Cause::Unknown, "it could not be tried", Fix::Advice { words })
+        });
     let confidence = match verdict.cause {
         Cause::Unknown => Confidence::Low,
         _ => Confidence::Medium,
@@ -284,6 +288,28 @@ fn untried(exam: &Exam<'_>, attached: &Attached, why: &str) -> Vec<Suspected> {
         .push(format!("not tried: {}", crate::text::printable_str(why)));
     finding.evidence.extend(named.iter().take(2).map(|one| one.evidence()));
     vec![(finding, false)]
+}
+
+/// A socket of the host's: who may use it is told by its group, and nobody tries it.
+fn socket(exam: &Exam<'_>, attached: &Attached, named: &[&Complaint]) -> Option<Verdict> {
+    named.iter().find(|one| one.tool.as_deref() == Some("socket"))?;
+    let path = backing::host_path(attached, &[]).filter(|_| exam.who.iter().any(|runs| runs.identity.uid != 0))?;
+    let fix = Fix::Config {
+        compose: "group_add: [\"GID\"]".to_owned(),
+        cli: format!("--group-add $(stat -c %g {})", lines::shell(&path)),
+    };
+    let mut verdict = Verdict::new(
+        Cause::Group,
+        "a socket is for its owner and its group, and the process is in neither",
+        fix,
+    );
+    verdict
+        .caveats
+        .push("whoever may use an engine's socket is root on its host".to_owned());
+    verdict
+        .wrong
+        .push("chmod 666: everybody on the host could use it".to_owned());
+    Some(verdict)
 }
 
 /// A tmpfs of a container that does not run: what its log says is all that is left.

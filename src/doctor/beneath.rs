@@ -82,6 +82,8 @@ fn finding(
         who: &who,
         facts: &first.facts,
         tried: probed,
+        exact: false,
+        around: &probed.owners,
         errnos: [first.read, write, 0],
     };
     let mut verdict = causes::of(exam, &refusal);

@@ -1,7 +1,7 @@
 //! Why an access to a mount was refused: of all causes that fit, the most specific, with what mends it.
 
 use vole_agent::proto::own::{Change, ModeChange};
-use vole_agent::proto::probe::{Facts, Identity, Probed, cap};
+use vole_agent::proto::probe::{Facts, Identity, Owner, Probed, cap};
 
 use super::evidence::Attached;
 use super::exam::Exam;
@@ -25,6 +25,10 @@ pub(super) struct Refusal<'a> {
     pub(super) facts: &'a Facts,
     /// What was tried.
     pub(super) tried: &'a Probed,
+    /// Whether that was tried at the very path, and not only at the mount's root above it.
+    pub(super) exact: bool,
+    /// Owners of the mount as far as they were looked at.
+    pub(super) around: &'a [Owner],
     /// `errno` of reading, of writing, of entering or executing; 0 was allowed or is of no account.
     pub(super) errnos: [i32; 3],
 }
@@ -218,7 +222,7 @@ fn capabilities(exam: &Exam<'_>, refusal: &Refusal<'_>) -> Option<Verdict> {
 
 /// The rules allow it, and it was refused all the same; or not even root may.
 fn odd(refusal: &Refusal<'_>) -> Option<Verdict> {
-    let root_too = refusal.path.is_empty() && refusal.errnos[1] != 0 && refusal.tried.write_as_root != 0;
+    let root_too = refusal.exact && refusal.errnos[1] != 0 && refusal.tried.write_as_root != 0;
     if !allowed(refusal) && !root_too {
         return None;
     }
@@ -335,7 +339,7 @@ fn owner(exam: &Exam<'_>, refusal: &Refusal<'_>) -> Verdict {
                 words::user(who)
             ));
     }
-    let one_owner = refusal.tried.owners.iter().all(|one| one.uid == facts.uid);
+    let one_owner = refusal.around.iter().all(|one| one.uid == facts.uid);
     let former = exam.image.is_some_and(|image| image.former.contains(&facts.uid));
     let cause = match facts.uid != 0 && (one_owner || former) && who.uid != 0 {
         true => Cause::UidChanged,

@@ -1,5 +1,6 @@
 //! What a log complains of: refusals with their paths. Reads lines only; whether it is so still is for the rules.
 
+use super::evidence::Case;
 use super::signatures::{Means, SIGNATURES};
 use super::words::Errno;
 use crate::text;
@@ -28,14 +29,54 @@ pub(super) struct Complaint {
     pub(super) line: String,
     /// How often it stands there.
     pub(super) count: u32,
+    /// What was to be done, as far as the words tell.
+    pub(super) wants: Wants,
+    /// Whether the engine says so, and not the container's log.
+    pub(super) by_engine: bool,
+}
+
+/// What somebody was about to do with a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// Read, or list.
+    Read,
+    /// Write, or make.
+    Write,
+    /// Take an entry away, or name it anew: its directory decides.
+    Unlink,
+    /// One of these.
+    Something,
+}
+
+impl Wants {
+    /// Reads the words of a line.
+    fn of(line: &[u8]) -> Self {
+        let line = String::from_utf8_lossy(line).to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| line.contains(word));
+        let tool = |names: &[&str]| names.iter().any(|name| line.starts_with(name));
+        if tool(&["rm:", "rmdir:", "mv:", "ln:"]) || says(&["unlink", "rename", "rmdir", "remove"]) {
+            Self::Unlink
+        } else if tool(&["touch:", "mkdir:", "dd:", "tee:", "install:"])
+            || says(&["creat", "writ", "mkdir", "for saving", "append"])
+        {
+            Self::Write
+        } else if tool(&["cat:", "ls:", "find:", "head:", "tail:", "grep:", "less:"])
+            || says(&["scandir", "opendir", "open directory", "for reading"])
+        {
+            Self::Read
+        } else {
+            Self::Something
+        }
+    }
 }
 
 impl Complaint {
     /// The line as evidence.
     pub(super) fn evidence(&self) -> String {
+        let who = if self.by_engine { "the engine" } else { "the log" };
         match self.count {
-            1 => format!("the log says \u{201c}{}\u{201d}", self.line),
-            count => format!("the log says {count} times \u{201c}{}\u{201d}", self.line),
+            1 => format!("{who} says \u{201c}{}\u{201d}", self.line),
+            count => format!("{who} says {count} times \u{201c}{}\u{201d}", self.line),
         }
     }
 }
@@ -51,13 +92,26 @@ pub(super) fn within<'a>(path: &'a [u8], directory: &[u8]) -> Option<&'a [u8]> {
     }
 }
 
+/// What a case complains of.
+pub(super) fn of(case: &Case) -> Vec<Complaint> {
+    let lines = case.log.as_deref().unwrap_or_default();
+    let mut all = read(lines, &case.run.workdir);
+    // The engine's own sentence is of the last start; one that runs got over it.
+    if !case.run.error.is_empty() && !case.state.is_live() {
+        let said = read(&[case.run.error.clone().into_bytes()], &case.run.workdir);
+        all.extend(said.into_iter().map(|one| Complaint { by_engine: true, ..one }));
+    }
+    all
+}
+
 /// Reads lines; relative paths are taken from the working directory.
 pub(super) fn read(lines: &[Vec<u8>], workdir: &str) -> Vec<Complaint> {
     let mut complaints: Vec<Complaint> = Vec::new();
     for line in lines {
         let Some(one) = complaint(line, workdir) else { continue };
         let same = |other: &&mut Complaint| {
-            (other.means, other.errno, &other.path, &other.tool) == (one.means, one.errno, &one.path, &one.tool)
+            (other.means, other.errno, other.wants, &other.path, &other.tool)
+                == (one.means, one.errno, one.wants, &one.path, &one.tool)
         };
         if let Some(there) = complaints.iter_mut().find(same) {
             there.count = there.count.saturating_add(1);
@@ -95,6 +149,8 @@ fn complaint(line: &[u8], workdir: &str) -> Option<Complaint> {
         product: signature.product.clone(),
         line: text::fit(&text::printable(line.trim_ascii()), QUOTE, "…"),
         count: 1,
+        wants: Wants::of(&line),
+        by_engine: false,
     })
 }
 
@@ -446,6 +502,18 @@ mod tests {
                 Some("/prometheus/queries.active"),
             ),
             (
+                "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get x",
+                Means::Refused,
+                Errno::Access,
+                Some("/var/run/docker.sock"),
+            ),
+            (
+                "error: dial unix /run/docker.sock: connect: permission denied",
+                Means::Refused,
+                Errno::Access,
+                Some("/run/docker.sock"),
+            ),
+            (
                 "nginx: [emerg] mkdir() \"/var/cache/nginx/client_temp\" failed (13: Permission denied)",
                 Means::Refused,
                 Errno::Access,
@@ -496,6 +564,20 @@ mod tests {
         ];
         for (line, means, errno, path) in rows {
             assert_eq!(one(line), (*means, *errno, path.map(str::to_owned)), "{line}");
+        }
+    }
+
+    #[test]
+    fn words_tell_what_was_to_be_done() {
+        for (line, wants) in [
+            ("cat: can't open '/d/s': Permission denied", Wants::Read),
+            ("touch: /d/x: Permission denied", Wants::Write),
+            ("sh: can't create /d/x: Permission denied", Wants::Write),
+            ("rm: can't remove '/d/x': Permission denied", Wants::Unlink),
+            ("Error: EACCES: permission denied, rename '/d/x'", Wants::Unlink),
+            ("Error: EACCES: permission denied, open '/d/x'", Wants::Something),
+        ] {
+            assert_eq!(read(&[line.as_bytes().to_vec()], "/")[0].wants, wants, "{line}");
         }
     }
 

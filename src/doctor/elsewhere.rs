@@ -6,7 +6,7 @@ use super::finding::{Cause, Confidence, Finding, Fix};
 use super::read_only::directory;
 use super::signatures::Means;
 use super::words::{self, Errno};
-use super::{access, lines};
+use super::{access, lines, mended, named};
 use crate::text;
 
 /// How often a running container complains of a path of its image until that is told.
@@ -43,7 +43,8 @@ pub(super) fn in_image(exam: &Exam<'_>) -> Option<Finding> {
     let one = exam.complaints.iter().find(|one| {
         let refusal = one.means == Means::Refused && one.errno == Errno::Access;
         let counts = exam.fails() || exam.case.state.is_live() && one.count >= OFTEN;
-        refusal && counts && one.path.is_some() && exam.mount_of(one).is_none() && one.tool.is_none()
+        let known = !mended::is_of_nobody_here(exam, one);
+        refusal && counts && known && one.path.is_some() && exam.mount_of(one).is_none() && one.tool.is_none()
     })?;
     let runs = exam
         .who
@@ -70,6 +71,12 @@ pub(super) fn in_image(exam: &Exam<'_>) -> Option<Finding> {
     let mut finding = exam.finding(Cause::Ownership, confidence, summary, Fix::Advice { words });
     finding.path = Some(text::printable(path));
     finding.evidence.push(words::runs(runs));
+    if let Some(inner) = named::inner(exam, one) {
+        let bar = named::bar(exam, inner, one);
+        finding
+            .evidence
+            .extend(bar.map(|bar| named::stands(inner, bar.path, bar.there)));
+    }
     finding.evidence.push(one.evidence());
     finding.evidence.extend(exam.fate());
     finding
@@ -80,22 +87,37 @@ pub(super) fn in_image(exam: &Exam<'_>) -> Option<Finding> {
 
 /// A failing container that was refused something, and nothing that was tried explains it.
 pub(super) fn unknown(exam: &Exam<'_>) -> Option<Finding> {
-    let one = exam
-        .pathless()
-        .find(|one| matches!(one.errno, Errno::Access | Errno::Perm))?;
     if !exam.fails() {
         return None;
     }
+    // Of a process that root became and that is gone, nobody can say as whom it was refused.
+    let gone = exam
+        .complaints
+        .iter()
+        .find(|one| one.path.is_some() && one.tool.is_none() && mended::is_of_nobody_here(exam, one));
+    let mut pathless = exam.pathless();
+    let one = pathless
+        .find(|one| matches!(one.errno, Errno::Access | Errno::Perm))
+        .or(gone)?;
     let summary = format!(
         "{} fails and was refused something; nothing that was tried explains it",
         exam.name()
     );
+    let words = match one.path {
+        Some(_) => {
+            "find out as whom it does that (su, gosu or setpriv in its entrypoint, a user in its configuration), and give \
+             that user the path"
+        }
+        None => "find out which path is meant (a more talkative log, strace), and look again",
+    };
     let fix = Fix::Advice {
-        words: "find out which path is meant (a more talkative log, strace), and look again".to_owned(),
+        words: words.to_owned(),
     };
     let mut finding = exam.finding(Cause::Unknown, Confidence::Low, summary, fix);
     finding.evidence.extend(exam.who.iter().take(3).map(words::runs));
+    finding.path = one.path.as_deref().map(text::printable);
     finding.evidence.push(one.evidence());
+    finding.evidence.extend(stands(exam, one));
     finding.evidence.extend(exam.case.mounts.iter().take(5).map(|attached| {
         let inside = Exam::inside(attached, &[]);
         match &attached.tried {
@@ -111,6 +133,18 @@ pub(super) fn unknown(exam: &Exam<'_>) -> Option<Finding> {
     }));
     finding.evidence.extend(exam.fate());
     Some(finding)
+}
+
+/// What stands at the path of a complaint, as far as it was looked at.
+fn stands(exam: &Exam<'_>, one: &Complaint) -> Option<String> {
+    let Some((attached, rest)) = exam.holder(one.path.as_deref()?) else {
+        let inner = named::inner(exam, one)?;
+        let (path, there) = inner.way.last()?;
+        return Some(named::stands(inner, path, there));
+    };
+    let trial = named::trial(attached, rest)?;
+    let inside = Exam::inside(attached, trial.place);
+    Some(words::stands(&inside, trial.facts()?, ""))
 }
 
 /// Space on no mount: the writable layer of a failing container.

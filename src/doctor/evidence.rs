@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use time::OffsetDateTime;
-use vole_agent::proto::own::Census;
 use vole_agent::proto::probe::{Identity, Probed};
 
 use crate::engine::About;
@@ -27,6 +26,8 @@ pub struct Case {
     pub mounts: Vec<Attached>,
     /// The last lines of its present or last run, oldest first; or why they cannot be read.
     pub log: Result<Vec<Vec<u8>>, String>,
+    /// Paths that complaints name and that lie on no mount, as the container has them now.
+    pub inner: Vec<Inner>,
     /// What its writable layer holds; `None` when nobody asked.
     pub layer: Option<Layer>,
     /// When it was looked at.
@@ -62,6 +63,8 @@ pub struct Attached {
     pub attachment: Attachment,
     /// What came of trying, per identity of [`Who::Known`] in its order; or why nothing could be tried.
     pub tried: Result<Vec<Probed>, Untried>,
+    /// Paths on it that complaints name, each tried; those that could not be followed are missing.
+    pub named: Vec<Named>,
     /// The file system; `None` when unknown.
     pub file_system: Option<FileSystemFacts>,
     /// Directories above the destination inside the container (`/`, `/srv`, …), outermost first, as far as they were asked
@@ -71,10 +74,37 @@ pub struct Attached {
     pub in_image: Option<PathIn>,
     /// Whether the mount holds nothing at all; `None` when unknown.
     pub empty: Option<bool>,
-    /// How many entries have another owner than the first identity, once a chown seems right.
-    pub census: Option<Census>,
     /// Identities of other containers that use the mount and run, with their names.
     pub others: Vec<(String, Identity)>,
+}
+
+/// A path on a mount that a complaint names, tried at exactly that path. Paths are relative to what is attached, and so are
+/// those in the results.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The path, as the complaint has it.
+    pub path: Vec<u8>,
+    /// What was tried: the path without symlinks, or its nearest directory when nothing stands there.
+    pub place: Vec<u8>,
+    /// Whether something stands there.
+    pub exists: bool,
+    /// What came of trying the place, per identity of [`Who::Known`] in its order.
+    pub tried: Vec<Probed>,
+    /// What came of trying the directory that holds it; empty where nothing stands there.
+    pub holder: Vec<Probed>,
+}
+
+/// A path inside a container, on no mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inner {
+    /// The path, as the complaint has it.
+    pub path: Vec<u8>,
+    /// The directories to it, outermost first, and what stands there; without it when nothing does.
+    pub way: Vec<(String, PathIn)>,
+    /// Whether something stands there.
+    pub exists: bool,
+    /// Whether the owners are the right ones; the modes always are.
+    pub owners: bool,
 }
 
 /// Why nothing could be tried on a mount.

@@ -1,12 +1,12 @@
 //! One examination: the case, what its log complains of, and how the container fares. Gives the rules their common
 //! questions; judges nothing itself.
 
-use super::complaints::{self, Complaint, within};
+use super::complaints::{self, Complaint};
 use super::evidence::{Attached, Case, Runs, Who};
 use super::finding::{Cause, Confidence, Finding, Fix};
 use super::images::{self, Image};
 use super::signatures::Means;
-use super::words;
+use super::{mended, named, words};
 use crate::model::{ContainerState, MountKind};
 use crate::text;
 
@@ -22,8 +22,10 @@ pub(super) struct Exam<'a> {
     pub(super) case: &'a Case,
     /// Who its processes are; empty when unknown.
     pub(super) who: &'a [Runs],
-    /// What the log and the engine complain of.
+    /// What the log and the engine complain of, and is so still as far as that could be tried.
     pub(super) complaints: Vec<Complaint>,
+    /// Complaints about what was mended since: all identities may do it now.
+    pub(super) mended: Vec<Complaint>,
     /// What is known of its image by name.
     pub(super) image: Option<&'static Image>,
 }
@@ -31,21 +33,20 @@ pub(super) struct Exam<'a> {
 impl<'a> Exam<'a> {
     /// Reads a case.
     pub(super) fn new(case: &'a Case) -> Self {
-        let mut lines: Vec<Vec<u8>> = case.log.iter().flatten().cloned().collect();
-        // The engine's own sentence is of the last start; one that runs got over it.
-        if !case.run.error.is_empty() && !case.state.is_live() {
-            lines.push(case.run.error.clone().into_bytes());
-        }
         let who = match &case.who {
             Who::Known(runs) => runs.as_slice(),
             Who::Unknown(_) => &[],
         };
-        Self {
+        let mut exam = Self {
             case,
             who,
-            complaints: complaints::read(&lines, &case.run.workdir),
+            complaints: Vec::new(),
+            mended: Vec::new(),
             image: images::known(&case.container.image),
-        }
+        };
+        let all = complaints::of(case);
+        (exam.mended, exam.complaints) = all.into_iter().partition(|one| mended::is(&exam, one));
+        exam
     }
 
     /// Whether it never ran.
@@ -103,22 +104,8 @@ impl<'a> Exam<'a> {
 
     /// The mount that holds a path of the container, and the path in it.
     pub(super) fn holder<'p>(&self, path: &'p [u8]) -> Option<(&'a Attached, &'p [u8])> {
-        let held = self.case.mounts.iter().filter_map(|mount| {
-            let destination = mount.attachment.destination.as_bytes();
-            let rest = within(path, destination).or_else(|| {
-                // `/var/run` is `/run` in every image of today.
-                let real = destination
-                    .strip_prefix(b"/var")
-                    .filter(|rest| rest.starts_with(b"/run"))?;
-                within(path, real)
-            });
-            let rest = rest.or_else(|| {
-                let real = path.strip_prefix(b"/var").filter(|rest| rest.starts_with(b"/run"))?;
-                within(real, destination)
-            })?;
-            Some((mount, rest))
-        });
-        held.max_by_key(|(mount, _)| mount.attachment.destination.len())
+        let (at, rest) = named::holder(self.case, path)?;
+        Some((self.case.mounts.get(at)?, rest))
     }
 
     /// Whether it has a capability, by what it was started with.

@@ -1,6 +1,6 @@
 //! What the doctor says: one fault with its evidence, its fix, and the fixes that would be wrong.
 
-use vole_agent::proto::own::Change;
+use vole_agent::proto::own::{Census, Change};
 
 use crate::model::{BytePath, MountId};
 
@@ -156,7 +156,7 @@ pub enum Fix {
     },
 }
 
-/// What a change of owners would do to a mount, as far as it was counted.
+/// What a fix would change, as far as it was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counted {
     /// Entries that would change.
@@ -184,10 +184,26 @@ pub struct Finding {
     pub confidence: Confidence,
     /// What mends it.
     pub fix: Fix,
-    /// What a chown of the whole mount would do; `None` when nobody counted.
+    /// What the fix would change; `None` when nobody counted.
     pub counted: Option<Counted>,
     /// What must be known before the fix (it reverts at the next create, …).
     pub caveats: Vec<String>,
     /// Fixes that people try here and that are wrong, with the reason.
     pub wrong_fixes: Vec<String>,
+}
+
+impl Finding {
+    /// Takes in what the fix would change, by a count of exactly that.
+    pub fn count(&mut self, census: &Census) {
+        if census.entries == 0 {
+            return;
+        }
+        let more = if census.complete { "" } else { " counted so far" };
+        let line = format!("{} of {} entries{more} differ", census.change, census.entries);
+        self.evidence.push(line);
+        self.counted = census.complete.then_some(Counted {
+            change: census.change,
+            unchanged: census.unchanged,
+        });
+    }
 }

@@ -7,26 +7,11 @@ use super::backing;
 use super::evidence::Attached;
 use super::exam::{Exam, is_lasting};
 use super::finding::Fix;
-use crate::model::{BytePath, MountKind};
+use super::remap;
+use crate::engine::host_paths::{self, Ground};
+use crate::model::BytePath;
 
 pub(super) use super::words::shell;
-
-/// Directories of the host that are the system's, with all beneath.
-const TREES: [&str; 12] = [
-    "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib64", "/boot", "/proc", "/sys", "/dev", "/run", "/var/run",
-];
-/// Directories of the host that all share: they themselves.
-const TOPS: [&str; 9] = [
-    "/",
-    "/var",
-    "/var/lib",
-    "/var/log",
-    "/var/cache",
-    "/tmp",
-    "/home",
-    "/root",
-    "/opt",
-];
 
 impl Fix {
     /// The word in `--json`.
@@ -99,9 +84,20 @@ fn place(name: &str, path: &BytePath) -> String {
 
 /// A change of owners by `vole`, or why it will not.
 pub(super) fn chown(exam: &Exam<'_>, attached: &Attached, path: &[u8], change: Change) -> Fix {
-    if let Some(why) = refused(exam, attached) {
+    if let Some(why) = refused(exam, attached, path) {
         return Fix::Refused { why };
     }
+    let Some(change) = by_host(exam, &change) else {
+        let path = backing::host_path(attached, path).map_or_else(|| "PATH".to_owned(), |path| shell(&path));
+        let who = Identity {
+            uid: change.uid.unwrap_or_default(),
+            gid: change.gid.unwrap_or_default(),
+            ..Identity::default()
+        };
+        return Fix::Host {
+            command: subuid("dockremap", &who, &path),
+        };
+    };
     Fix::Chown {
         mount: attached.mount.id.clone(),
         name: attached.mount.name.clone(),
@@ -112,9 +108,14 @@ pub(super) fn chown(exam: &Exam<'_>, attached: &Attached, path: &[u8], change: C
 
 /// A change of permission bits by `vole`.
 pub(super) fn chmod(exam: &Exam<'_>, attached: &Attached, path: &[u8], change: Change, words: String) -> Fix {
-    if let Some(why) = refused(exam, attached) {
+    if let Some(why) = refused(exam, attached, path) {
         return Fix::Refused { why };
     }
+    let change = by_host(exam, &change).unwrap_or(Change {
+        from_uid: None,
+        from_gid: None,
+        ..change
+    });
     Fix::Chmod {
         mount: attached.mount.id.clone(),
         name: attached.mount.name.clone(),
@@ -122,6 +123,16 @@ pub(super) fn chmod(exam: &Exam<'_>, attached: &Attached, path: &[u8], change: C
         change,
         words,
     }
+}
+
+/// A change in the numbers of the engine's host, in which owners are changed: under `userns-remap` a container's own are
+/// shifted. `None` when it is not known by how much.
+fn by_host(exam: &Exam<'_>, change: &Change) -> Option<Change> {
+    let case = exam.case;
+    if !remap::is_mapped(&case.about, &case.run) {
+        return Some(change.clone());
+    }
+    remap::base(&case.about).and_then(|base| remap::shifted(change, base, u32::checked_add))
 }
 
 /// A path below what is attached as a path below the mount: a subdirectory may be all that is attached.
@@ -133,29 +144,22 @@ fn in_mount(attached: &Attached, path: &[u8]) -> BytePath {
 }
 
 /// Why `vole` does not change owners there.
-pub(super) fn refused(exam: &Exam<'_>, attached: &Attached) -> Option<String> {
+fn refused(exam: &Exam<'_>, attached: &Attached, path: &[u8]) -> Option<String> {
     if !is_lasting(attached) {
         return Some("what lies there does not outlive the container".to_owned());
     }
-    let host = backing::host_path(attached, &[])?;
-    let path = match host.trim_end_matches('/') {
-        "" => "/",
-        path => path,
+    let ground = Ground {
+        engine_dirs: Some(exam.case.about.root_dir.clone())
+            .filter(|dir| !dir.is_empty())
+            .into_iter()
+            .collect(),
+        homes: Vec::new(),
     };
-    let root = exam.case.about.root_dir.trim_end_matches('/');
-    let under = |tree: &str| path == tree || path.strip_prefix(tree).is_some_and(|rest| rest.starts_with('/'));
-    let home = path.strip_prefix("/home/").is_some_and(|user| !user.contains('/'));
-    let bound = attached.mount.kind == MountKind::Bind
-        || crate::model::bind_device(&attached.mount.driver, &attached.mount.options).is_some();
-    let system = TREES.iter().any(|tree| under(tree)) || TOPS.contains(&path) || home || path.contains("/.ssh");
-    let engine = !root.is_empty() && under(root);
-    match bound && (system || engine) {
-        true => Some(format!(
-            "{} belongs to the host: a change of owners or modes there breaks the host. Mount a directory of its own instead",
-            crate::text::printable_str(path)
-        )),
-        false => None,
-    }
+    let why = host_paths::refused(&backing::host_path(attached, path)?, &ground)?;
+    Some(format!(
+        "{}: a change of owners or modes there breaks the host. Mount a directory of its own instead",
+        crate::text::printable_str(&why)
+    ))
 }
 
 /// Whether a volume does not take what the image has at its path.

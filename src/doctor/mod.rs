@@ -13,12 +13,16 @@ mod causes;
 mod complaints;
 mod elsewhere;
 pub mod evidence;
+mod exact;
 mod exam;
 pub mod finding;
 pub mod images;
 mod lines;
 mod may;
+mod mended;
+mod named;
 mod read_only;
+pub mod remap;
 #[cfg(test)]
 mod sample;
 mod signatures;
@@ -31,6 +35,7 @@ mod words;
 
 pub use evidence::{Attached, Case, Who};
 pub use finding::{Cause, Confidence, Counted, Finding, Fix};
+pub use named::{Spot, spots};
 
 use exam::Exam;
 

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use vole_agent::proto::Kind;
 use vole_agent::proto::probe::{Denied, Facts, Identity, Owner, Probed, cap};
 
-use super::evidence::{Attached, Case, FileSystemFacts, Runs, Untried, Who};
+use super::evidence::{Attached, Case, FileSystemFacts, Inner, Named, Runs, Untried, Who};
 use super::may::{self, ENTER, READ, WRITE};
 use crate::engine::About;
 use crate::engine::daemon::{ContainerRow, Flavour, Layer, PathIn, RunFacts};
@@ -65,6 +65,8 @@ pub(super) struct On {
     destination: String,
     facts: Facts,
     deep: Vec<(Vec<u8>, Facts)>,
+    named: Vec<(String, Option<Facts>, Vec<(String, Facts)>)>,
+    named_errno: Option<[i32; 3]>,
     rw: bool,
     empty: Option<bool>,
     errno: Option<[i32; 4]>,
@@ -84,6 +86,8 @@ pub(super) fn volume(name: &str, destination: &str, facts: Facts) -> On {
         destination: destination.to_owned(),
         facts,
         deep: Vec::new(),
+        named: Vec::new(),
+        named_errno: None,
         rw: true,
         empty: Some(true),
         errno: None,
@@ -144,9 +148,20 @@ impl On {
         self.deep.push((path.as_bytes().to_vec(), facts));
         self.filled()
     }
+    /// What was found at a path that a complaint names, or nothing; and the directories above it, outermost first.
+    pub(super) fn named(mut self, path: &str, there: Option<Facts>, above: &[(&str, Facts)]) -> Self {
+        let above = above.iter().map(|(path, facts)| ((*path).to_owned(), facts.clone()));
+        self.named.push((path.to_owned(), there, above.collect()));
+        self.filled()
+    }
     /// What reading, writing and entering answered, and writing as root.
     pub(super) fn answers(mut self, errno: [i32; 4]) -> Self {
         self.errno = Some(errno);
+        self
+    }
+    /// What reading, writing and entering a named path answered.
+    pub(super) fn answers_named(mut self, errno: [i32; 3]) -> Self {
+        self.named_errno = Some(errno);
         self
     }
     pub(super) fn untried(mut self, why: Untried) -> Self {
@@ -199,9 +214,46 @@ impl On {
         self
     }
 
+    /// What each identity was answered at a named path.
+    fn tried(&self, who: &[Runs], path: &str, there: Option<&Facts>, above: &[(String, Facts)]) -> Named {
+        let mut way: Vec<(&str, &Facts)> = vec![("", &self.facts)];
+        way.extend(above.iter().map(|(path, facts)| (path.as_str(), facts)));
+        let trial = |way: &[(&str, &Facts)], facts: &Facts, runs: &Runs| {
+            let bare = On {
+                errno: self.named_errno.map(|[read, write, enter]| [read, write, enter, write]),
+                ..volume("bare", "/", facts.clone())
+            };
+            let who = &runs.identity;
+            let bar = way.iter().find(|(_, facts)| !may::may(who, facts, ENTER));
+            Probed {
+                barred: bar.map(|(path, facts)| (path.as_bytes().to_vec(), (*facts).clone())),
+                ..bare.probed(0, who)
+            }
+        };
+        let (last, before) = way
+            .split_last()
+            .map_or(((("", &self.facts)), &way[..0]), |(last, way)| (*last, way));
+        let holder = who.iter().map(|runs| trial(before, last.1, runs)).collect();
+        Named {
+            path: path.as_bytes().to_vec(),
+            place: there.map_or(last.0, |_| path).as_bytes().to_vec(),
+            exists: there.is_some(),
+            tried: match there {
+                Some(facts) => who.iter().map(|runs| trial(&way, facts, runs)).collect(),
+                None => Vec::clone(&holder),
+            },
+            holder: if there.is_some() { holder } else { Vec::new() },
+        }
+    }
+
     fn probed(&self, at: usize, who: &Identity) -> Probed {
         let errno = |facts: &Facts, want: u32| if may::may(who, facts, want) { 0 } else { 13 };
-        let all = [READ, WRITE | ENTER, ENTER].map(|want| errno(&self.facts, want));
+        let write = if self.facts.kind == Kind::Dir {
+            WRITE | ENTER
+        } else {
+            WRITE
+        };
+        let all = [READ, write, ENTER].map(|want| errno(&self.facts, want));
         let [read, write, enter, write_as_root] = self.errno.unwrap_or([all[0], all[1], all[2], 0]);
         let mut owners: Vec<Owner> = Vec::new();
         for facts in self.deep.iter().map(|(_, facts)| facts).chain([&self.facts]) {
@@ -256,7 +308,12 @@ impl On {
                 .map(|(at, runs)| self.probed(at, &runs.identity))
                 .collect()),
         };
+        let named = self.named.iter();
+        let named = named
+            .map(|(path, there, above)| self.tried(who, path, there.as_ref(), above))
+            .collect();
         Attached {
+            named,
             attachment: Attachment {
                 container: container.name.clone(),
                 container_id: container.id.clone(),
@@ -275,7 +332,6 @@ impl On {
             above: self.above,
             in_image: self.in_image,
             empty: self.empty,
-            census: None,
             others: self.others,
         }
     }
@@ -321,6 +377,7 @@ pub(super) fn container(image: &str) -> A {
             who: Who::Known(Vec::new()),
             mounts: Vec::new(),
             log: Ok(Vec::new()),
+            inner: Vec::new(),
             layer: None,
             at: OffsetDateTime::UNIX_EPOCH,
         },
@@ -373,6 +430,33 @@ impl A {
     }
     pub(super) fn engine(mut self, alter: impl FnOnce(&mut About)) -> Self {
         alter(Arc::make_mut(&mut self.case.about));
+        self
+    }
+    /// The way to a path of the container's own: each step's path, owner and mode.
+    pub(super) fn has(mut self, path: &str, way: &[(&str, u32, u32)]) -> Self {
+        let step = |(step, uid, mode): &(&str, u32, u32)| {
+            let there = PathIn {
+                is_dir: *step != path,
+                mode: *mode,
+                uid: *uid,
+                gid: *uid,
+                link: None,
+            };
+            ((*step).to_owned(), there)
+        };
+        self.case.inner.push(Inner {
+            path: path.as_bytes().to_vec(),
+            way: way.iter().map(step).collect(),
+            exists: way.last().is_some_and(|(last, ..)| *last == path),
+            owners: true,
+        });
+        self
+    }
+    /// The engine does not tell the owners of the container's own paths.
+    pub(super) fn without_owners(mut self) -> Self {
+        for inner in &mut self.case.inner {
+            inner.owners = false;
+        }
         self
     }
     pub(super) fn wrote(mut self, paths: &[&str], bytes: Option<u64>) -> Self {

@@ -1,5 +1,6 @@
 //! Starts that fail: mounts that cannot be mounted, programs that cannot be executed, rights that an entrypoint misses.
 
+use vole_agent::proto::Kind;
 use vole_agent::proto::own::{Change, ModeChange};
 
 use super::complaints::Complaint;
@@ -8,7 +9,7 @@ use super::exam::Exam;
 use super::finding::{Cause, Confidence, Finding, Fix};
 use super::signatures::Means;
 use super::words::{self, Errno};
-use super::{access, lines};
+use super::{access, backing, exact, lines, named};
 use crate::model::bind_device;
 use crate::text;
 
@@ -208,33 +209,86 @@ pub(super) fn program(exam: &Exam<'_>) -> Option<Finding> {
         let summary = format!("{} may not enter its working directory {shown}", exam.name());
         return Some(told(exam, one, Cause::Traverse, summary, fix));
     }
-    let noexec = held.is_some_and(|(mount, _)| mount.file_system.as_ref().is_some_and(|facts| facts.noexec));
-    let (why, fix) = match held {
-        Some((mount, _)) if noexec => {
-            let words = format!(
-                "mount {} with exec: its file system is mounted noexec",
-                text::printable_str(&mount.mount.name)
-            );
-            ("its file system is mounted noexec", Fix::Advice { words })
-        }
-        Some((mount, rest)) => (
-            "it lacks the permission to be executed",
-            lines::chmod(exam, mount, rest, executable(), "a+x".to_owned()),
-        ),
-        None => {
-            let command = format!("RUN chmod a+x {}", lines::shell(&shown));
+    match held {
+        Some((mount, rest)) => Some(on_mount(exam, one, mount, rest)),
+        None => Some(in_image(exam, one, &shown)),
+    }
+}
+
+/// A program on a mount that cannot be executed.
+fn on_mount(exam: &Exam<'_>, one: &Complaint, mount: &Attached, rest: &[u8]) -> Finding {
+    if let Some(barred) = exact::barred(exam, mount, one) {
+        return barred;
+    }
+    let trial = named::trial(mount, rest);
+    let facts = trial.filter(|trial| trial.exists).and_then(|trial| trial.facts());
+    let noexec = mount.file_system.as_ref().is_some_and(|facts| facts.noexec);
+    let (why, fix) = if noexec {
+        let words = format!(
+            "mount {} with exec: its file system is mounted noexec",
+            text::printable_str(&mount.mount.name)
+        );
+        ("its file system is mounted noexec", Fix::Advice { words })
+    } else if facts.is_some_and(|facts| facts.kind == Kind::Dir) {
+        ("it is a directory", program_meant())
+    } else {
+        let fix = lines::chmod(exam, mount, rest, executable(), "a+x".to_owned());
+        ("it lacks the permission to be executed", fix)
+    };
+    let shown = Exam::inside(mount, rest);
+    let summary = format!("{} cannot execute {shown}: {why}", exam.name());
+    let mut finding = told(exam, one, Cause::Exec, summary, fix);
+    finding.mount = Some((mount.mount.id.clone(), mount.mount.name.clone()));
+    match facts {
+        Some(facts) => finding
+            .evidence
+            .insert(1, words::stands(&shown, facts, backing::file_system(mount))),
+        None => finding.confidence = Confidence::Medium,
+    }
+    not_owners(finding)
+}
+
+/// A program of the image that cannot be executed.
+fn in_image(exam: &Exam<'_>, one: &Complaint, shown: &str) -> Finding {
+    let barred = named::inner(exam, one).and_then(|inner| Some((inner, named::bar(exam, inner, one)?)));
+    if let Some((inner, bar)) = barred.filter(|(_, bar)| bar.on_the_way) {
+        let directory = text::printable_str(bar.path);
+        let fix = Fix::Host {
+            command: format!("RUN chmod a+x {}", lines::shell(&directory)),
+        };
+        let summary = format!("{} cannot reach {shown}: {directory} cannot be passed", exam.name());
+        let mut finding = told(exam, one, Cause::Traverse, summary, fix);
+        finding.evidence.insert(1, named::stands(inner, bar.path, bar.there));
+        return finding;
+    }
+    let directory = barred.is_some_and(|(_, bar)| bar.there.is_dir);
+    let (why, fix) = match directory {
+        true => ("it is a directory", program_meant()),
+        false => {
+            let command = format!("RUN chmod a+x {}", lines::shell(shown));
             ("it lacks the permission to be executed", Fix::Host { command })
         }
     };
     let summary = format!("{} cannot execute {shown}: {why}", exam.name());
     let mut finding = told(exam, one, Cause::Exec, summary, fix);
-    if let Some((mount, _)) = held {
-        finding.mount = Some((mount.mount.id.clone(), mount.mount.name.clone()));
+    match barred {
+        Some((inner, bar)) => finding.evidence.insert(1, named::stands(inner, bar.path, bar.there)),
+        None => finding.confidence = Confidence::Medium,
     }
+    not_owners(finding)
+}
+
+fn program_meant() -> Fix {
+    Fix::Advice {
+        words: "name the program itself as the command or entrypoint".to_owned(),
+    }
+}
+
+fn not_owners(mut finding: Finding) -> Finding {
     finding
         .wrong_fixes
         .push("chown: who owns a program does not make it executable".to_owned());
-    Some(finding)
+    finding
 }
 
 fn executable() -> Change {

@@ -714,3 +714,225 @@ fn being_stopped_is_no_failure() {
     none(app().mounts(bind("/srv/www", "/www", dir(0, 0, 0o755))).ended(143));
     none(app().mounts(bind("/srv/www", "/www", dir(0, 0, 0o755))).ended(137));
 }
+
+// Paths that complaints name.
+
+/// A volume of the process's own.
+fn own() -> super::sample::On {
+    volume("data", "/data", dir(1000, 1000, 0o755)).with("x", file(1000, 1000, 0o644))
+}
+
+const DEEP: &str = "Error: EACCES: permission denied, open '/data/a/b/c/d/e'";
+const ABOVE: [&str; 4] = ["a", "a/b", "a/b/c", "a/b/c/d"];
+
+#[test]
+fn a_named_path_is_judged_however_deep_it_lies() {
+    let above = ABOVE.map(|path| (path, dir(1000, 1000, 0o755)));
+    let says = |there: Option<vole_agent::proto::probe::Facts>| {
+        app().mounts(own().named("a/b/c/d/e", there, &above)).says(DEEP)
+    };
+    let finding = one(says(Some(file(0, 0, 0o600))));
+    assert_eq!(
+        (finding.cause, finding.confidence),
+        (Cause::Ownership, Confidence::High)
+    );
+    assert_eq!(command(&finding), "vole chown data:a/b/c/d/e 1000:1000");
+    assert_eq!(finding.path.as_deref(), Some("/data/a/b/c/d/e"));
+    assert!(
+        matches!(&finding.fix, Fix::Chown { change, .. } if !change.recursive && change.from_uid.is_none()),
+        "{finding:?}"
+    );
+    let finding = one(says(Some(file(1000, 1000, 0o400))));
+    assert_eq!(
+        (finding.cause, command(&finding).as_str()),
+        (Cause::Mode, "vole chmod data:a/b/c/d/e u+rwX")
+    );
+    none(says(Some(file(1000, 1000, 0o644))));
+    none(says(None));
+    // A file of somebody else's that it only reads.
+    let reads = "cat: can't open '/data/a/b/c/d/e': Permission denied";
+    let readable = own().named("a/b/c/d/e", Some(file(0, 0, 0o644)), &above);
+    none(app().mounts(readable).says(reads));
+}
+
+#[test]
+fn a_missing_path_is_judged_by_its_nearest_directory() {
+    let line = "mkdir: can't create directory '/data/cache/a/b': Permission denied";
+    let on = |facts| own().named("cache/a/b", None, &[("cache", facts)]);
+    let finding = one(app().mounts(on(dir(0, 0, 0o755))).says(line).ended(1));
+    assert_eq!(command(&finding), "vole chown data:cache 1000:1000");
+    assert!(
+        finding
+            .evidence
+            .iter()
+            .any(|line| line.contains("/data/cache/a/b is not there")),
+        "{:?}",
+        finding.evidence
+    );
+    none(app().mounts(on(dir(1000, 1000, 0o755))).says(line).ended(1));
+}
+
+#[test]
+fn a_directory_in_between_is_opened_and_not_given_away() {
+    let on = |there| own().named("a/b/c/d/e", Some(there), &[("a", dir(0, 0, 0o700))]);
+    let finding = one(app().mounts(on(file(1000, 1000, 0o644))).says(DEEP));
+    assert_eq!(
+        (finding.cause, command(&finding).as_str()),
+        (Cause::Traverse, "vole chmod data:a o+x")
+    );
+    let finding = one(app().mounts(on(file(0, 0, 0o600))).says(DEEP));
+    assert_eq!(
+        (finding.cause, command(&finding).as_str()),
+        (Cause::Ownership, "vole chown data:a 1000:1000")
+    );
+}
+
+#[test]
+fn what_all_belongs_to_somebody_else_is_changed_as_a_whole() {
+    let on = volume("data", "/data", dir(999, 999, 0o755)).named(
+        "a/b/c/d/e",
+        Some(file(999, 999, 0o600)),
+        &[("a", dir(999, 999, 0o755))],
+    );
+    assert_eq!(
+        command(&one(app().mounts(on).says(DEEP))),
+        "vole chown data 1000:1000 --from 999"
+    );
+}
+
+#[test]
+fn several_named_paths_of_one_owner_are_one_change() {
+    let on = own()
+        .named("a/b/c/d/e", Some(file(0, 0, 0o600)), &[])
+        .named("f", Some(file(0, 0, 0o600)), &[]);
+    let case = app().mounts(on).says(DEEP).says("touch: /data/f: Permission denied");
+    assert_eq!(command(&one(case)), "vole chown data 1000:1000 --from 0");
+}
+
+#[test]
+fn an_entry_is_taken_away_by_who_may_write_to_its_directory() {
+    let line = "rm: can't remove '/data/d/x': Permission denied";
+    let on = |facts| own().named("d/x", Some(file(1000, 1000, 0o644)), &[("d", facts)]);
+    let finding = one(app().mounts(on(dir(0, 0, 0o755))).says(line));
+    assert_eq!(command(&finding), "vole chown data:d 1000:1000");
+    none(app().mounts(on(dir(1000, 1000, 0o755))).says(line));
+}
+
+#[test]
+fn an_attribute_of_a_named_file_binds_it_alone() {
+    let mut facts = file(1000, 1000, 0o644);
+    facts.immutable = true;
+    let mut on = bind("/srv/x", "/data", dir(1000, 1000, 0o755))
+        .named("f", Some(facts), &[])
+        .answers_named([0, 1, 0]);
+    let finding = one(app().mounts(on).says("touch: /data/f: Operation not permitted"));
+    assert_eq!(command(&finding), "sudo chattr -i /srv/x/f");
+    on = bind("/srv/x", "/data", dir(1000, 1000, 0o755)).named("f", Some(file(1000, 1000, 0o644)), &[]);
+    none(app().mounts(on).says("touch: /data/f: Operation not permitted"));
+}
+
+#[test]
+fn a_program_is_judged_by_its_own_mode_and_no_longer_than_it_is_so() {
+    let error = "OCI runtime create failed: exec: \"/app/run.sh\": permission denied: unknown";
+    let failed = |case: A| case.run(|run| run.error = error.to_owned()).ended(126);
+    let on = |there, above: &[(&str, vole_agent::proto::probe::Facts)]| {
+        volume("app", "/app", dir(1000, 1000, 0o755)).named("run.sh", Some(there), above)
+    };
+    let finding = one(failed(app().mounts(on(file(0, 0, 0o644), &[]))));
+    assert_eq!(command(&finding), "vole chmod app:run.sh a+x");
+    let evidence = finding.evidence.join("\n");
+    assert!(
+        evidence.contains("0:0, mode 0644") && evidence.contains("the engine says"),
+        "{evidence}"
+    );
+    assert!(!evidence.contains("the log says"), "{evidence}");
+    none(failed(app().mounts(on(file(0, 0, 0o755), &[]))));
+    assert_eq!(
+        one(failed(app().mounts(on(file(0, 0, 0o755), &[]).noexec()))).cause,
+        Cause::Exec
+    );
+    let root = container("busybox").runs_as(full_root());
+    assert_eq!(one(failed(root.mounts(on(file(0, 0, 0o644), &[])))).cause, Cause::Exec);
+    // Of the image.
+    let has = |way: &[(&str, u32, u32)]| failed(app().has("/app/run.sh", way));
+    assert_eq!(
+        one(has(&[("/app", 0, 0o755), ("/app/run.sh", 0, 0o644)])).confidence,
+        Confidence::High
+    );
+    none(has(&[("/app", 0, 0o755), ("/app/run.sh", 0, 0o755)]));
+    let barred = one(has(&[("/app", 0, 0o700), ("/app/run.sh", 0, 0o755)]));
+    assert_eq!(
+        (barred.cause, command(&barred).as_str()),
+        (Cause::Traverse, "RUN chmod a+x /app")
+    );
+}
+
+#[test]
+fn what_was_mended_in_the_container_is_no_finding() {
+    let says = || app().says("app: open /app/x: permission denied").ended(1);
+    assert_eq!(one(says().has("/app/x", &[("/app", 0, 0o755)])).cause, Cause::Ownership);
+    none(says().has("/app/x", &[("/app", 1000, 0o755)]));
+    // An engine that tells no owners is not quoted with one.
+    let unowned = one(says().has("/app/x", &[("/app", 1000, 0o755)]).without_owners());
+    assert!(
+        unowned.evidence.iter().any(|line| line == "/app has mode 0755"),
+        "{:?}",
+        unowned.evidence
+    );
+    none(says().has("/app/x", &[("/app", 0, 0o755), ("/app/x", 1000, 0o644)]));
+    let error = "chdir to cwd (\"/srv/w\") set in config.json failed: permission denied";
+    let workdir = |mode| {
+        let case = app().run(|run| run.error = error.to_owned()).ended(126);
+        case.has("/srv/w", &[("/srv", 0, 0o755), ("/srv/w", 0, mode)])
+    };
+    assert_eq!(one(workdir(0o700)).cause, Cause::Traverse);
+    none(workdir(0o755));
+}
+
+#[test]
+fn what_a_process_that_is_gone_was_refused_stays_unknown() {
+    let on = || volume("data", "/data", dir(999, 999, 0o755)).named("f", Some(file(0, 0, 0o600)), &[]);
+    let case = |on| container("busybox").runs_as(full_root()).mounts(on);
+    let line = "Error: EACCES: permission denied, open '/data/f'";
+    let finding = one(case(on()).says(line).ended(1));
+    assert_eq!((finding.cause, finding.confidence), (Cause::Unknown, Confidence::Low));
+    assert!(
+        finding.evidence.iter().any(|line| line.contains("0:0, mode 0600")),
+        "{:?}",
+        finding.evidence
+    );
+    none(case(on()).says(line));
+}
+
+#[test]
+fn a_change_under_remapped_users_has_the_numbers_of_the_host() {
+    let case = |root: &'static str| {
+        app()
+            .mounts(volume("data", "/data", dir(0, 0, 0o755)))
+            .says(TOUCH)
+            .engine(move |about| {
+                about.security.push("name=userns".to_owned());
+                about.root_dir = root.to_owned();
+            })
+    };
+    let known = "/var/lib/docker/100000.200000";
+    let finding = one(case(known));
+    assert_eq!(command(&finding), "vole chown data 101000:201000");
+    assert!(finding.caveats[0].contains("1000:1000"), "{:?}", finding.caveats);
+    let unknown = one(case("/var/lib/docker"));
+    assert!(command(&unknown).contains("^dockremap:"), "{}", command(&unknown));
+    let on_host = one(case(known).run(|run| run.userns_mode = "host".to_owned()));
+    assert_eq!(command(&on_host), "vole chown data 1000:1000");
+}
+
+#[test]
+fn a_socket_that_refuses_wants_its_group() {
+    let on = bind("/var/run/docker.sock", "/var/run/docker.sock", file(0, 0, 0))
+        .untried(Untried::NotTried("a socket".to_owned()));
+    let line = "dial unix /var/run/docker.sock: connect: permission denied";
+    let finding = one(app().mounts(on).says(line));
+    assert_eq!(
+        (finding.cause, command(&finding).as_str()),
+        (Cause::Group, "--group-add $(stat -c %g /var/run/docker.sock)")
+    );
+}

@@ -1,16 +1,17 @@
 //! Programs that may use their data and still want more: to own it, or fewer permission bits on it.
 
+use vole_agent::proto::Kind;
 use vole_agent::proto::own::{Change, ModeChange};
 use vole_agent::proto::probe::{Facts, Probed, cap};
 
-use super::access::{self, Suspected};
+use super::access::Suspected;
 use super::causes::Verdict;
 use super::complaints::Complaint;
 use super::evidence::{Attached, Runs};
 use super::exam::Exam;
 use super::finding::{Cause, Confidence};
 use super::signatures::Means;
-use super::{backing, lines, words};
+use super::{backing, lines, named, words};
 
 /// Bits that PostgreSQL allows others: none; its group may read.
 const TOO_MUCH: u32 = 0o027;
@@ -35,11 +36,15 @@ pub(super) fn on(exam: &Exam<'_>, attached: &Attached) -> Option<Suspected> {
         (not_owner(exam, attached, runs, probed, top), one)
     } else {
         let one = of(Means::OwnerOnly).or_else(|| pathless_owner_only(exam, attached))?;
-        let facts = entry(exam, one, probed).unwrap_or(top);
+        let facts = entry(exam, attached, one, probed).unwrap_or(top);
         if facts.uid == runs.identity.uid || runs.identity.caps & cap::FOWNER != 0 {
             return None;
         }
-        (owner_only(exam, attached, runs, probed, facts), one)
+        let path = entry_path(exam, one).filter(|_| facts != top && top.uid == runs.identity.uid);
+        (
+            owner_only(exam, attached, runs, probed, facts, path.unwrap_or_default()),
+            one,
+        )
     };
     let inside = Exam::inside(attached, &[]);
     let summary = format!(
@@ -62,7 +67,6 @@ pub(super) fn on(exam: &Exam<'_>, attached: &Attached) -> Option<Suspected> {
         .push(words::stands(&inside, top, backing::file_system(attached)));
     finding.evidence.push(complaint.evidence());
     finding.evidence.extend(exam.fate());
-    access::count(attached, &mut finding);
     Some((finding, false))
 }
 
@@ -82,10 +86,21 @@ fn pathless_owner_only<'e>(exam: &'e Exam<'_>, attached: &Attached) -> Option<&'
 }
 
 /// What is known of the entry that a complaint names.
-fn entry<'p>(exam: &Exam<'_>, complaint: &Complaint, probed: &'p Probed) -> Option<&'p Facts> {
+fn entry<'p>(exam: &Exam<'_>, attached: &'p Attached, complaint: &Complaint, probed: &'p Probed) -> Option<&'p Facts> {
     let (_, rest) = exam.holder(complaint.path.as_deref()?)?;
+    if let Some(facts) = named::trial(attached, rest)
+        .filter(|trial| trial.exists)
+        .and_then(|trial| trial.facts())
+    {
+        return Some(facts);
+    }
     let found = probed.denials.iter().find(|denied| denied.path == rest);
     found.map(|denied| &denied.facts)
+}
+
+/// The path on the mount that a complaint names.
+fn entry_path<'c>(exam: &Exam<'_>, complaint: &'c Complaint) -> Option<&'c [u8]> {
+    exam.holder(complaint.path.as_deref()?).map(|(_, rest)| rest)
 }
 
 fn too_open(exam: &Exam<'_>, attached: &Attached, top: &Facts) -> Verdict {
@@ -150,7 +165,14 @@ fn not_owner(exam: &Exam<'_>, attached: &Attached, runs: &Runs, probed: &Probed,
     verdict
 }
 
-fn owner_only(exam: &Exam<'_>, attached: &Attached, runs: &Runs, probed: &Probed, facts: &Facts) -> Verdict {
+fn owner_only(
+    exam: &Exam<'_>,
+    attached: &Attached,
+    runs: &Runs,
+    probed: &Probed,
+    facts: &Facts,
+    path: &[u8],
+) -> Verdict {
     if let Some(verdict) = backing::cause(exam, attached) {
         let because = format!(
             "does in {} what only the owner may: {}",
@@ -159,13 +181,17 @@ fn owner_only(exam: &Exam<'_>, attached: &Attached, runs: &Runs, probed: &Probed
         );
         return Verdict { because, ..verdict };
     }
+    let mut change = change(runs, probed, facts.uid);
+    if !path.is_empty() && facts.kind != Kind::Dir {
+        (change.from_uid, change.recursive) = (None, false);
+    }
     let because = format!(
         "does in {} what only the owner may (change modes or times, O_NOATIME); it belongs to {}:{}",
-        Exam::inside(attached, &[]),
+        Exam::inside(attached, path),
         facts.uid,
         facts.gid
     );
-    let fix = lines::chown(exam, attached, &[], change(runs, probed, facts.uid));
+    let fix = lines::chown(exam, attached, path, change);
     let mut verdict = Verdict::new(Cause::OwnerOnly, because, fix);
     verdict
         .wrong

@@ -16,6 +16,7 @@ pub mod guard;
 pub mod helper;
 pub mod helpers_seen;
 pub mod host;
+pub mod host_paths;
 pub mod identity;
 pub mod labels;
 pub mod lease;

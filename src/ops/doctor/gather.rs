@@ -16,7 +16,7 @@ use futures_util::StreamExt;
 use super::tries::{Reached, Tried, is_almighty, key};
 use super::world::World;
 use crate::doctor::evidence::{Attached, FileSystemFacts, Runs};
-use crate::doctor::{Case, Finding, Fix, Who, examine};
+use crate::doctor::{Case, Finding, Fix, Who, examine, remap};
 use crate::engine::daemon::{ContainerRow, Flavour, Layer, PathIn};
 use crate::model::{Attachment, BytePath, ContainerState, Mount, MountId, MountKind};
 
@@ -28,7 +28,7 @@ const EARLY: time::Duration = time::Duration::SECOND;
 /// Paths of a writable layer that are read.
 const PATHS: usize = 5000;
 /// How long one question about a container may take.
-const LOOK: Duration = Duration::from_secs(8);
+pub(super) const LOOK: Duration = Duration::from_secs(8);
 /// How long writable layers are looked at in all: an engine compares whole file systems for some.
 const LAYERS: Duration = Duration::from_secs(6);
 /// How long entries are counted for one finding.
@@ -50,15 +50,13 @@ pub(super) struct Gather<'a> {
 impl Gather<'_> {
     /// Looks at one container; what is wrong with it, and how many of its mounts were tried.
     pub(super) async fn container(&self, row: &ContainerRow) -> (Vec<Finding>, usize) {
-        let Some(mut case) = self.case(row).await else {
+        let Some(case) = self.case(row).await else {
             self.leave_out(format!("{}: it could not be inspected", row.name));
             return (Vec::new(), 0);
         };
         let tried = case.mounts.iter().filter(|mount| mount.tried.is_ok()).count();
-        let findings = examine(&case);
-        if self.count(&mut case, &findings).await {
-            return (examine(&case), tried);
-        }
+        let mut findings = examine(&case);
+        self.count(&case, &mut findings).await;
         (findings, tried)
     }
 
@@ -90,7 +88,7 @@ impl Gather<'_> {
             mounts.push(self.attached(row, runs, mount, attachment, &attached, &mut above).await);
         }
         let (log, layer) = tokio::join!(self.log(row, detail.run.started), self.layer(row, &attached));
-        Some(Case {
+        let mut case = Case {
             about: Arc::clone(&self.world.about),
             container: row.clone(),
             state,
@@ -98,9 +96,12 @@ impl Gather<'_> {
             who,
             mounts,
             log,
+            inner: Vec::new(),
             layer,
             at: self.at,
-        })
+        };
+        self.named(&mut case).await;
+        Some(case)
     }
 
     async fn attached(
@@ -119,7 +120,11 @@ impl Gather<'_> {
             .get(&key(mount, attachment))
             .cloned()
             .unwrap_or_else(not);
-        let reached = self.tried.reached.get(&mount.id).filter(|_| tried.is_ok());
+        let reached = self
+            .tried
+            .reached
+            .get(&key(mount, attachment))
+            .filter(|_| tried.is_ok());
         let empty = match (reached, &tried) {
             (Some(reached), Ok(probed)) if probed.iter().all(|one| one.sampled == 0) => {
                 is_empty(reached, attachment).await
@@ -146,10 +151,10 @@ impl Gather<'_> {
             mount: Arc::clone(mount),
             attachment: attachment.clone(),
             tried,
+            named: Vec::new(),
             above,
             in_image,
             empty,
-            census: None,
             others: self.others(mount, &row.id),
         }
     }
@@ -186,7 +191,7 @@ impl Gather<'_> {
     }
 
     /// Owners in the container's numbers: an engine with remapped users tells those of its host.
-    fn undone(&self, row: &ContainerRow, told: PathIn) -> PathIn {
+    pub(super) fn undone(&self, row: &ContainerRow, told: PathIn) -> PathIn {
         let on_host = self
             .world
             .details
@@ -284,39 +289,43 @@ impl Gather<'_> {
         Some(layer)
     }
 
-    /// Counts what the findings' changes of owner would change; whether something was counted.
-    async fn count(&self, case: &mut Case, findings: &[Finding]) -> bool {
-        let mut counted = false;
-        for (id, path, change) in findings.iter().filter_map(chown) {
-            let Some(reached) = self.tried.reached.get(id) else {
+    /// Counts what the findings' own fixes would change, each by itself.
+    async fn count(&self, case: &Case, findings: &mut [Finding]) {
+        for finding in findings {
+            let Some((id, path, change)) = changed(&finding.fix) else {
                 continue;
             };
+            let attached = case.mounts.iter().find(|attached| attached.mount.id == *id);
+            let reached = attached.and_then(|one| self.tried.reached.get(&key(&one.mount, &one.attachment)));
+            let Some(reached) = reached else { continue };
             let place = Place {
                 root: reached.root,
                 path: path.as_bytes().to_vec(),
             };
-            let Some(census) = census(reached, place, change).await else {
-                continue;
-            };
-            for mount in case
-                .mounts
-                .iter_mut()
-                .filter(|mount| mount.mount.id == *id && mount.census.is_none())
-            {
-                mount.census = Some(census.clone());
-                counted = true;
+            // Counted is where it was tried: in the container's own numbers.
+            let base = remap::base(&case.about).filter(|_| remap::is_mapped(&case.about, &case.run));
+            let own = base.map_or_else(
+                || Some(change.clone()),
+                |base| remap::shifted(change, base, u32::checked_sub),
+            );
+            let Some(own) = own else { continue };
+            if let Some(census) = census(reached, place, &own).await {
+                finding.count(&census);
             }
         }
-        counted
     }
 }
 
-fn chown(finding: &Finding) -> Option<(&MountId, &BytePath, &Change)> {
-    match &finding.fix {
+/// What a fix changes of a mount.
+fn changed(fix: &Fix) -> Option<(&MountId, &BytePath, &Change)> {
+    match fix {
         Fix::Chown {
             mount, path, change, ..
+        }
+        | Fix::Chmod {
+            mount, path, change, ..
         } => Some((mount, path, change)),
-        _ => None,
+        Fix::Config { .. } | Fix::Host { .. } | Fix::Refused { .. } | Fix::Advice { .. } => None,
     }
 }
 
@@ -359,7 +368,7 @@ fn is_at_or_below(path: &str, top: &str) -> bool {
 }
 
 /// The directories above an absolute path, outermost first.
-fn parents(path: &str) -> Vec<String> {
+pub(super) fn parents(path: &str) -> Vec<String> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     (0..parts.len())
         .map(|count| format!("/{}", parts[..count].join("/")))

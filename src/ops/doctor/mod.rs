@@ -18,6 +18,7 @@ use crate::model::MountId;
 mod accounts;
 mod caps;
 mod gather;
+mod named;
 mod processes;
 mod scope;
 mod tries;

@@ -44,7 +44,8 @@ pub(super) struct Reached {
 #[derive(Debug, Default)]
 pub(super) struct Tried {
     pub(super) outcomes: HashMap<Key, Result<Vec<Probed>, Untried>>,
-    pub(super) reached: HashMap<MountId, Reached>,
+    /// Where the mount of a use is reached, in the user namespace of its container.
+    pub(super) reached: HashMap<Key, Reached>,
     /// What could not be tried at all, and why, a line each.
     pub(super) left_out: Vec<String>,
 }
@@ -62,6 +63,31 @@ struct Use {
     key: Key,
     who: Vec<Identity>,
     path: BytePath,
+}
+
+/// Makes the paths of a result relative to what is attached, of which only a part of the mount may be. What stands above
+/// that is on nobody's way.
+pub(super) fn relative(probed: &mut Probed, base: &[u8]) {
+    if base.is_empty() {
+        return;
+    }
+    let below = |path: &[u8]| {
+        let rest = path.strip_prefix(base)?;
+        match rest.split_first() {
+            None => Some(Vec::new()),
+            Some((b'/', rest)) => Some(rest.to_vec()),
+            Some(_) => None,
+        }
+    };
+    probed.barred = probed
+        .barred
+        .take()
+        .and_then(|(path, facts)| Some((below(&path)?, facts)));
+    for denied in &mut probed.denials {
+        if let Some(rest) = below(&denied.path) {
+            denied.path = rest;
+        }
+    }
 }
 
 /// The key of a use.
@@ -276,7 +302,8 @@ async fn reach<'t>(opened: &Opened, trials: &[&'t Trial], tried: &mut Tried) -> 
             root: *root,
             file_system,
         };
-        tried.reached.insert(trial.mount.id.clone(), one);
+        let uses = trial.uses.iter().map(|used| (used.key.clone(), one.clone()));
+        tried.reached.extend(uses);
     }
     reached
 }
@@ -338,9 +365,65 @@ async fn probe(session: &Session, reached: &[(&Trial, u32)], tried: &mut Tried) 
     }
     for (one, indexes) in asked {
         let probed: Option<Vec<Probed>> = indexes.iter().map(|at| answers.get(*at).cloned().flatten()).collect();
-        if let Some(probed) = probed {
+        if let Some(mut probed) = probed {
+            for each in &mut probed {
+                relative(each, one.path.as_bytes());
+            }
             tried.outcomes.insert(one.key.clone(), Ok(probed));
         }
     }
     ended
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vole_agent::proto::Kind;
+    use vole_agent::proto::probe::{Denied, Facts};
+
+    #[test]
+    fn paths_in_a_subdirectory_are_told_as_its_container_sees_them() {
+        let facts = Facts {
+            kind: Kind::Dir,
+            mode: 0o700,
+            uid: 0,
+            gid: 0,
+            nlink: 2,
+            ino: 2,
+            immutable: false,
+            append_only: false,
+            acl: None,
+            label: None,
+        };
+        let told = |barred: &[u8], base: &[u8]| {
+            let mut probed = Probed {
+                probe: 0,
+                fault: None,
+                facts: None,
+                barred: Some((barred.to_vec(), facts.clone())),
+                read: 0,
+                write: 0,
+                enter: 0,
+                write_as_root: 0,
+                super_read_only: false,
+                sampled: 1,
+                whole: true,
+                denied: 1,
+                denials: vec![Denied {
+                    path: b"sub/app/x".to_vec(),
+                    facts: facts.clone(),
+                    read: 13,
+                    write: 13,
+                }],
+                owners: Vec::new(),
+            };
+            relative(&mut probed, base);
+            (probed.barred.map(|(path, _)| path), probed.denials.remove(0).path)
+        };
+        assert_eq!(told(b"sub/app/d", b"sub/app"), (Some(b"d".to_vec()), b"x".to_vec()));
+        assert_eq!(told(b"sub/app", b"sub/app"), (Some(Vec::new()), b"x".to_vec()));
+        assert_eq!(told(b"sub", b"sub/app").0, None, "above what is attached");
+        assert_eq!(told(b"sub/app2", b"sub/app").0, None);
+        assert_eq!(told(b"sub", b"").1, b"sub/app/x");
+    }
 }

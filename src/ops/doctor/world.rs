@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::doctor::remap;
 use crate::engine::daemon::{ContainerDetail, ContainerRow};
 use crate::engine::{About, Engine, EngineError};
 use crate::model::{ContainerState, Mount, Scan};
@@ -78,14 +79,11 @@ impl<'a> World<'a> {
 
     /// Whether the engine gives its containers a user namespace of their own (`userns-remap`).
     pub(super) fn is_remapped(&self) -> bool {
-        let is_userns = |option: &String| option.split(',').any(|part| part == "name=userns");
-        self.about.security.iter().any(is_userns)
+        remap::is_remapped(&self.about)
     }
 
     /// Where that namespace starts on the host, user and group, by the name of the engine's directory (`…/100000.100000`).
     pub(super) fn remap_base(&self) -> Option<(u32, u32)> {
-        let last = self.about.root_dir.trim_end_matches('/').rsplit('/').next()?;
-        let (uid, gid) = last.split_once('.')?;
-        self.is_remapped().then_some((uid.parse().ok()?, gid.parse().ok()?))
+        remap::base(&self.about)
     }
 }
