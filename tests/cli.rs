@@ -521,6 +521,7 @@ fn what_belongs_to_the_host_is_refused_with_its_reason() {
         "stopped",
         "to",
         "unchanged",
+        "unsure",
     ];
     assert_eq!(fields(&refused), expected);
     assert!(refused["refused"].as_str().unwrap().contains("/etc"), "{refused}");

@@ -215,10 +215,15 @@ fn finish(report: &Report, printed: anyhow::Result<()>) -> anyhow::Result<Exit> 
             Some(journal) => format!("; `vole undo {journal}` takes back what was done"),
             None => String::new(),
         };
-        warn(&format!("{} changed; {why}{back}", figures::entries(report.changed)));
+        let unsure = match report.unsure {
+            0 => String::new(),
+            count => format!(", and up to {} more", figures::count(count)),
+        };
+        let changed = figures::entries(report.changed);
+        warn(&format!("{changed} changed{unsure}; {why}{back}"));
     }
     let left = report.skipped + u64::from(report.stopped.is_some());
-    let done = report.changed + report.unchanged;
+    let done = report.changed + report.unsure + report.unchanged;
     let exit = Exit::of_parts(usize::from(done > 0), usize::from(left > 0));
     match printed {
         Err(error) if exit != Exit::Done => warn(&format!("{error:#}")),

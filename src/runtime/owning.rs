@@ -119,12 +119,16 @@ fn ended(result: &Result<Report, EngineError>, cancelled: bool) -> JobEnd {
         Err(EngineError::Cancelled) if cancelled => return JobEnd::Cancelled,
         Err(error) => return JobEnd::Failed(error.to_string()),
     };
-    let changed = format!("{} changed", figures::count(report.changed));
+    let unsure = match report.unsure {
+        0 => String::new(),
+        count => format!(" and up to {} more", figures::count(count)),
+    };
+    let changed = format!("{}{unsure} changed", figures::count(report.changed));
     let journal = report.journal.as_ref();
     let journal = journal.map_or_else(String::new, |id| format!("; journal {id}"));
     close(
         changed,
-        report.changed,
+        report.changed + report.unsure,
         report.skipped,
         report.stopped.as_deref(),
         &journal,

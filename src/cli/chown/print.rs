@@ -188,6 +188,7 @@ pub(super) fn document(plan: &Plan, report: &Report, dry_run: bool) -> Value {
         "refused": plan.refused,
         "change": census.change,
         "changed": report.changed,
+        "unsure": report.unsure,
         "unchanged": if began { report.unchanged } else { census.unchanged },
         "skipped": skipped(skips),
         "skipped_count": count,

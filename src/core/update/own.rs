@@ -220,7 +220,7 @@ pub(super) fn owned(state: &mut State, id: &EngineId, job: JobId, result: Result
         return false;
     };
     state.notice = Some(notice(&review.words(), &result, &key));
-    let changed = result.as_ref().is_ok_and(|report| report.changed > 0);
+    let changed = result.as_ref().is_ok_and(|report| report.changed + report.unsure > 0);
     review.outcome = Some(result);
     if changed && let Some(doctor) = &mut engine.doctor {
         doctor.outdated = true;
@@ -233,7 +233,14 @@ fn notice(words: &str, result: &Result<Arc<Report>, EngineError>, key: &str) -> 
         Ok(report) => report,
         Err(error) => return Notice::fault(format!("{words}: nothing was changed: {error}")),
     };
-    let changed = figures::count(report.changed);
+    let changed = match report.unsure {
+        0 => figures::count(report.changed),
+        unsure => format!(
+            "{} and up to {} more",
+            figures::count(report.changed),
+            figures::count(unsure)
+        ),
+    };
     let skipped = match report.skipped {
         0 => String::new(),
         count => format!(", {} left alone", figures::count(count)),

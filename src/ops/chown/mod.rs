@@ -118,6 +118,8 @@ pub struct Progress {
 pub struct Report {
     /// Entries changed.
     pub changed: u64,
+    /// Entries that may be changed as well: they were in the journal and let go, and the helper ended before it told.
+    pub unsure: u64,
     /// Entries that were right already.
     pub unchanged: u64,
     /// Entries left alone, the first thousand.

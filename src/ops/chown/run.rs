@@ -1,7 +1,7 @@
 //! Carries a plan out: what entries were is on this machine's disk before each batch of them is changed. Stops before the
 //! next batch when it is cancelled or the journal has no room, and lets what was confirmed finish.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -59,6 +59,7 @@ pub(super) async fn run(
         ),
         writer: Some(writer),
         confirmed: 0,
+        under_way: BTreeMap::new(),
         applied: BTreeSet::new(),
         settled: 0,
         total: plan.census.change,
@@ -68,6 +69,7 @@ pub(super) async fn run(
     pump.pump(cancel).await;
     let ended = pump.end().await;
     let mut report = pump.report;
+    report.unsure = pump.under_way.values().sum();
     report.stopped = report.stopped.or(ended);
     if report.stopped.is_none() {
         report.stopped = verify(&session, root, plan, &now, &report).await;
@@ -156,6 +158,8 @@ struct Pump<'a> {
     writer: Option<Writer>,
     /// The last batch that may be carried out.
     confirmed: u64,
+    /// The entries of batches that may be carried out and of which nothing was heard yet.
+    under_way: BTreeMap<u64, u64>,
     /// The batches that were, in any order; those up to [`Self::settled`] are left out.
     applied: BTreeSet<u64>,
     /// All batches up to this one were carried out.
@@ -247,6 +251,11 @@ impl Pump<'_> {
             return;
         };
         let through = waiting.last().map_or(0, |(number, _)| *number);
+        let records = |groups: &[Group]| groups.iter().map(|group| group.records.len() as u64).sum();
+        let counts: Vec<(u64, u64)> = waiting
+            .iter()
+            .map(|(number, groups)| (*number, records(groups)))
+            .collect();
         let writing = tokio::task::spawn_blocking(move || {
             let written = waiting
                 .into_iter()
@@ -261,6 +270,7 @@ impl Pump<'_> {
                     Ok(()) if cancel.is_cancelled() => self.stop("cancelled"),
                     Ok(()) => {
                         self.confirmed = through;
+                        self.under_way.extend(counts);
                         self.owning.confirm(through);
                     }
                     Err(error) => self.stop(&format!("the journal cannot be written: {error}")),
@@ -274,6 +284,7 @@ impl Pump<'_> {
         match item {
             OwnItem::Applied { number, changed, skips } => {
                 self.applied.insert(number);
+                self.under_way.remove(&number);
                 while self.applied.remove(&(self.settled + 1)) {
                     self.settled += 1;
                 }

@@ -87,6 +87,7 @@ fn what_came_of_it_stands_where_it_was_planned() {
     };
     let report = Report {
         changed: 1202,
+        unsure: 0,
         unchanged: 4,
         skipped: 2,
         skips: plan.census.skips.clone(),

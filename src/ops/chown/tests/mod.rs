@@ -116,6 +116,7 @@ async fn a_change_is_journalled_verified_and_taken_back_twice() {
     assert!(!world.wrote(), "a plan opens nothing to write");
     let report = world.run(&plan).await.unwrap();
     assert_eq!((report.changed, report.skipped, &report.stopped), (7, 0, &None));
+    assert_eq!(report.unsure, 0);
     assert_eq!((world.tree.owned_by(999), world.stage()), (7, Stage::Done));
     let id = report.journal.unwrap();
 
@@ -175,6 +176,9 @@ async fn a_helper_that_dies_between_batches_is_said_and_can_be_undone() {
         let report = world.run(&plan).await.unwrap();
         assert!(report.stopped.is_some_and(|why| why.contains("killed")));
         assert_eq!(world.tree.owned_by(999) as u64, 2 * (dies - 1));
+        // What was let go and not told of is not called unchanged.
+        assert_eq!(report.changed, 2 * (dies - 1));
+        assert!((2..=8 - report.changed).contains(&report.unsure), "{}", report.unsure);
         let undone = world.undo(&report.journal.unwrap()).await.unwrap();
         assert_eq!((undone.restored, undone.skipped), (2 * (dies - 1), 0));
         assert_eq!(world.tree.owned_by(0), 8);
