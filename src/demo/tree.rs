@@ -38,7 +38,10 @@ pub(super) struct Node {
 
 /// Owners and modes that entries were given, by inode: a tree's entries may be made anew whenever somebody asks.
 #[derive(Debug, Clone, Default)]
-struct Given(Arc<RwLock<HashMap<u64, (u32, u32, u32)>>>);
+struct Given(Arc<RwLock<HashMap<u64, Rights>>>);
+
+/// Owner, group and permission bits.
+type Rights = (u32, u32, u32);
 
 #[derive(Debug, Clone)]
 enum Body {

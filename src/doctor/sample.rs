@@ -59,13 +59,16 @@ pub(super) fn file(uid: u32, gid: u32, mode: u32) -> Facts {
     }
 }
 
+/// A path that a complaint names, what stands there, and the directories on the way.
+type NamedPath = (String, Option<Facts>, Vec<(String, Facts)>);
+
 /// A mount of a case while it is described. What is tried follows from the rules of owner and mode, unless said otherwise.
 pub(super) struct On {
     mount: Mount,
     destination: String,
     facts: Facts,
     deep: Vec<(Vec<u8>, Facts)>,
-    named: Vec<(String, Option<Facts>, Vec<(String, Facts)>)>,
+    named: Vec<NamedPath>,
     named_errno: Option<[i32; 3]>,
     rw: bool,
     empty: Option<bool>,
@@ -232,7 +235,7 @@ impl On {
         };
         let (last, before) = way
             .split_last()
-            .map_or(((("", &self.facts)), &way[..0]), |(last, way)| (*last, way));
+            .map_or((("", &self.facts), &way[..0]), |(last, way)| (*last, way));
         let holder = who.iter().map(|runs| trial(before, last.1, runs)).collect();
         Named {
             path: path.as_bytes().to_vec(),

@@ -237,7 +237,7 @@ fn dangerous_paths_are_refused_however_they_are_reached(engine: &Engine) {
     let (link, keys_name, data) = (link.to_str().unwrap(), keys.to_str().unwrap(), data.to_str().unwrap());
     let dotted = format!("{keys_name}/../.ssh/./");
     for name in ["direct", "linked", "deep", link, keys_name, &dotted] {
-        let ran = on.run(&["chown", name, "1234:1234", "--yes", "--include", name]);
+        let ran = on.run(&["chown", name, "1234:1234", "--yes"]);
         assert_eq!(ran.code(), 1, "{name}: {}{}", ran.text(), ran.stderr);
         assert!(
             format!("{}{}", ran.text(), ran.stderr).contains("refuse"),
@@ -280,7 +280,8 @@ fn nothing_changes_without_a_word(engine: &Engine) {
     volume(engine, &[], "vol");
     let top = engine.mount_point("vol");
     fs::write(top.join("f"), "x").unwrap();
-    let outside = engine.dir().join("outside");
+    // Beside the volume: a link cannot leave the file system that its mount shows.
+    let outside = top.parent().unwrap().join("outside");
     let before = dump(&top);
     let on = vole().on(engine.host());
     for (args, code) in [

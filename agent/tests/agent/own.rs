@@ -407,7 +407,9 @@ fn an_undo_gives_back_the_same_from_every_step_of_a_change_and_of_an_undo() {
                 "after {index}"
             );
             assert_eq!(state(&path), theirs, "after {index}");
-            (back(&path), unchanged(&path), capable(&path));
+            back(&path);
+            unchanged(&path);
+            capable(&path);
         }
     }
 }

@@ -201,7 +201,7 @@ fn files_pipes_and_links_are_tried_without_being_opened() {
         one(&mut client, at(b"link", nobody())).facts.unwrap().kind,
         Kind::Symlink
     );
-    assert_eq!(one(&mut client, at(b"link/x", nobody())).fault.is_some(), true);
+    assert!(one(&mut client, at(b"link/x", nobody())).fault.is_some());
     // A root that is a file.
     let mut client = Client::over(&top.join("script"));
     let probed = one(

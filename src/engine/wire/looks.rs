@@ -59,6 +59,10 @@ impl Column {
 ///
 /// [`EngineError::Garbage`] when it is no such answer.
 pub fn processes(body: &[u8], flavour: Flavour) -> Result<Vec<Process>, EngineError> {
+    // Podman 4.3 answers with nothing at all to columns that it does not know.
+    if body.trim_ascii().is_empty() {
+        return Ok(Vec::new());
+    }
     let top: Option<Top> = document("a container's processes", body)?;
     let Some(top) = top else { return Ok(Vec::new()) };
     let titles: Vec<Option<Column>> = top

@@ -40,46 +40,63 @@ pub(super) async fn of(engine: &Engine, about: &About, uses: &[Attachment]) -> U
     let asked: Vec<_> = uses.iter().map(|one| users(engine, one).boxed()).collect();
     let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
     for (one, answer) in uses.iter().zip(answers) {
-        match answer {
-            Ok(uids) => found.users.extend(uids.into_iter().map(|uid| User {
-                container: one.container.clone(),
-                uid,
-            })),
-            Err(why) => found.doubts.push(format!(
-                "whether {} would lose access cannot be told: {why}",
-                one.container
-            )),
-        }
+        found.users.extend(answer.uids.into_iter().map(|uid| User {
+            container: one.container.clone(),
+            uid,
+        }));
+        found.doubts.extend(
+            answer
+                .doubt
+                .map(|why| format!("whether {} would lose access cannot be told: {why}", one.container)),
+        );
     }
     found
 }
 
-async fn users(engine: &Engine, one: &Attachment) -> Result<BTreeSet<u32>, String> {
+/// The users of one container, and what could not be told of them.
+#[derive(Debug, Default)]
+struct Answer {
+    uids: BTreeSet<u32>,
+    doubt: Option<String>,
+}
+
+/// What is known counts, also where something else could not be told.
+async fn users(engine: &Engine, one: &Attachment) -> Answer {
+    let daemon = &engine.daemon;
+    let mut answer = Answer::default();
+    match configured(engine, one).await {
+        Ok(uids) => answer.uids.extend(uids),
+        Err(why) => answer.doubt = Some(why),
+    }
+    if one.state.is_live() {
+        // An entrypoint that starts as root may have become somebody else.
+        match daemon.processes(&one.container_id).await {
+            Ok(running) => answer.uids.extend(running.iter().map(|process| process.uid)),
+            Err(error) => answer.doubt = Some(error.to_string()),
+        }
+    }
+    answer
+}
+
+/// The user that a container starts as; none when it is gone meanwhile, and loses nothing.
+async fn configured(engine: &Engine, one: &Attachment) -> Result<Option<u32>, String> {
     let daemon = &engine.daemon;
     let words = |error: EngineError| error.to_string();
     let Some(detail) = daemon.container(&one.container_id).await.map_err(words)? else {
-        // It is gone meanwhile, and loses nothing.
-        return Ok(BTreeSet::new());
+        return Ok(None);
     };
-    let mut uids = BTreeSet::new();
     let user = detail.run.user.split(':').next().unwrap_or_default();
-    uids.insert(match user {
-        "" => 0,
-        user => match user.parse() {
-            Ok(uid) => uid,
-            Err(_) => {
-                let passwd = daemon.file_in(&one.container_id, "/etc/passwd").await.map_err(words)?;
-                let known = passwd.and_then(|passwd| named(&passwd, user));
-                known.ok_or_else(|| format!("its user {user} has no number in its /etc/passwd"))?
-            }
-        },
-    });
-    if one.state.is_live() {
-        // An entrypoint that starts as root may have become somebody else.
-        let running = daemon.processes(&one.container_id).await.map_err(words)?;
-        uids.extend(running.iter().map(|process| process.uid));
+    if user.is_empty() {
+        return Ok(Some(0));
     }
-    Ok(uids)
+    if let Ok(uid) = user.parse() {
+        return Ok(Some(uid));
+    }
+    let passwd = daemon.file_in(&one.container_id, "/etc/passwd").await.map_err(words)?;
+    let known = passwd.and_then(|passwd| named(&passwd, user));
+    known
+        .map(Some)
+        .ok_or_else(|| format!("its user {user} has no number in its /etc/passwd"))
 }
 
 /// The number of a user in a passwd file.
