@@ -67,7 +67,12 @@ fn is_all_of_it(exam: &Exam<'_>, attached: &Attached, top: &Probed, refused: &Re
     let Some(runs) = exam.who.get(refused.at) else {
         return false;
     };
-    let own = top.owners.iter().any(|one| one.uid == runs.identity.uid);
+    // Somebody who may not write at the top, and owns a few entries all the same, owned more of them before.
+    let of = |uid: u32| -> u64 {
+        let owned = top.owners.iter().filter(|one| one.uid == uid);
+        owned.map(|one| one.entries).sum()
+    };
+    let own = 2 * of(runs.identity.uid) > of(refused.facts.uid);
     let same = top.facts.as_ref().is_some_and(|facts| facts.uid == refused.facts.uid);
     same && !own && access::refused_at_top(attached, top, true).is_some()
 }
