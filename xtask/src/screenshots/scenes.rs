@@ -129,23 +129,6 @@ pub(crate) const SCENES: &[Scene] = &[
         ],
     },
     Scene {
-        name: "undo",
-        args: DEMO,
-        script: &[
-            Shows(SUM),
-            Keys("D"),
-            Shows("4 findings in"),
-            Keys("o"),
-            Shows("For instance"),
-            Keys("<enter>"),
-            Shows("leave everything"),
-            Keys("y"),
-            Shows("takes it back"),
-            Keys("z"),
-            Shows("it can be taken back"),
-        ],
-    },
-    Scene {
         name: "help",
         args: DEMO,
         script: &[Shows(SUM), Keys("?"), Shows("keys that work here now")],
