@@ -21,7 +21,7 @@ const SKIPS: usize = 1000;
 /// Room that a journal takes beside its entries, in bytes.
 const SLACK: u64 = 64 << 10;
 /// Batches that are written down together before the disk is waited for.
-const TOGETHER: usize = 8;
+const TOGETHER: usize = 24;
 /// How long a change that stops waits for what the agent has left to say of batches that were carried out.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 

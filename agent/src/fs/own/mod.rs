@@ -34,10 +34,13 @@ use tally::Tally;
 
 /// How often counts are sent.
 const TICK: Duration = Duration::from_millis(100);
-/// Threads that change entries, at most. Each has a batch, and as many wait: memory is bounded by that.
+/// Threads that change entries, at most.
 const APPLIERS: usize = 4;
-/// Batches that wait for walkers' sake, and for appliers'.
+/// Batches that wait for walkers' sake.
 const WAITING: usize = 2;
+/// Batches that are told and wait to be confirmed, some 20 MB at most: the client's disk is waited for once for many of
+/// them. A sync waits for all that a file system has to write down, the changes of owner among it.
+const TOLD: usize = 24;
 /// Faults that are told.
 const FAULTS: usize = 16;
 /// Bytes of paths in one reply, well below a frame.
@@ -255,7 +258,7 @@ impl<'a> Applier<'a> {
     where
         'a: 'scope,
     {
-        let (work, batches) = sync_channel::<Numbered>(WAITING);
+        let (work, batches) = sync_channel::<Numbered>(TOLD);
         let batches = Arc::new(Mutex::new(batches));
         let threads = thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, APPLIERS));
         let mut running = Vec::new();
