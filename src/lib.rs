@@ -45,6 +45,7 @@
 //! not there; [`store`] says where files of vole's own lie; [`text`] is the only door between outside names and a
 //! terminal. The agent's side of the protocol is the crate `vole_agent`.
 
+pub mod archive;
 pub mod cli;
 pub mod config;
 pub mod core;

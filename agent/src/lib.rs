@@ -3,6 +3,7 @@
 //! It knows nothing of engines, containers or terminals: it serves [`proto`] requests about the
 //! directories ("roots") that it was started with, and never leaves them.
 
+pub mod archive;
 pub mod frame;
 pub mod fs;
 mod outlet;

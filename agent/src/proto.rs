@@ -6,8 +6,11 @@
 //! Several requests run at once, told apart by their id. Each request may have [`WINDOW`] reply
 //! frames in flight; the client returns credit as it consumes them. A request ends with exactly one
 //! of [`Reply::Done`], [`Reply::Failed`] and [`Reply::Cancelled`], which needs no credit. Its id is free then;
-//! credit and cancels that come late for it are ignored.
+//! credit and cancels that come late for it are ignored. A request that takes data ([`Request::Unpack`]) is sent
+//! [`ToAgent::Data`], at most [`WINDOW`] frames ahead of what the agent has given credit for ([`FromAgent::Credit`]), and
+//! [`ToAgent::End`] behind the last.
 
+pub mod archive;
 pub mod own;
 pub mod probe;
 mod sign;
@@ -16,13 +19,14 @@ use serde::{Deserialize, Serialize};
 
 pub use sign::{Cover, Marker, Seen, Sign};
 
+use archive::{Mended, Pack, PackItem, Unpack, UnpackItem};
 use own::{Census, Change, Group, OwnItem, Undone};
 use probe::{Probe, Probed};
 
 /// The first bytes that an agent writes, so that a client never takes an error text for frames.
 pub const MAGIC: [u8; 4] = *b"VOLE";
 /// The protocol's version, sent as a little-endian `u16` behind [`MAGIC`].
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 /// The largest body of a frame, in bytes; a larger one ends the connection with an error.
 pub const MAX_FRAME: usize = 1 << 20;
 /// Reply frames of one request that may be on their way before the client returns credit.
@@ -50,7 +54,21 @@ pub enum ToAgent {
         /// How many more frames may be sent.
         frames: u32,
     },
-    /// Says that batches of a [`Request::Own`] can be undone, so they may be carried out.
+    /// Bytes that a request takes. Each frame takes one of the credit that a request starts with ([`WINDOW`]) or is given.
+    Data {
+        /// The request.
+        id: u32,
+        /// The bytes.
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    /// Says that a request has had all of its data.
+    End {
+        /// The request.
+        id: u32,
+    },
+    /// Says that batches of a [`Request::Own`] can be undone, so they may be carried out; or that what a
+    /// [`Request::Unpack`] holds ready may take the place of what is there.
     Confirm {
         /// The request.
         id: u32,
@@ -70,6 +88,13 @@ pub enum FromAgent {
         id: u32,
         /// The reply.
         reply: Reply,
+    },
+    /// Allows more [`ToAgent::Data`] for a request.
+    Credit {
+        /// The request.
+        id: u32,
+        /// How many more frames may be sent.
+        frames: u32,
     },
 }
 
@@ -226,6 +251,16 @@ pub enum Request {
         /// What the entries were.
         groups: Vec<Group>,
     },
+    /// Writes an archive of a tree, as [`Reply::Pack`].
+    Pack(Pack),
+    /// Makes the entries of an archive, which comes as [`ToAgent::Data`], in a root that is writable; replies are
+    /// [`Reply::Unpack`].
+    Unpack(Unpack),
+    /// Finishes, or takes back, what unpackings that were killed left in a root that is writable, as one [`Reply::Mended`].
+    Mend {
+        /// Index of the root.
+        root: u32,
+    },
 }
 
 /// A reply to a request.
@@ -255,6 +290,12 @@ pub enum Reply {
     Own(OwnItem),
     /// What came of putting entries back.
     Undone(Undone),
+    /// Bytes of an archive that is written, and news of it.
+    Pack(PackItem),
+    /// News of an archive that is unpacked.
+    Unpack(UnpackItem),
+    /// What was done about unpackings that were killed.
+    Mended(Vec<Mended>),
     /// The request is complete. `partial` says that something could not be read, see `notes`.
     Done {
         /// What could not be read or was cut short; empty when all was read.

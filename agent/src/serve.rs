@@ -1,7 +1,7 @@
 //! The server side of the protocol: reads requests, runs each on a thread, writes replies within the
 //! client's credit. It knows nothing of what a request does; a [`Backend`] does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -59,6 +59,18 @@ struct Gate {
     begun: AtomicUsize,
     credit: Mutex<u32>,
     changed: Condvar,
+    inbox: Mutex<Inbox>,
+    arrived: Condvar,
+}
+
+/// Data that a client sent for a request and that nobody took yet.
+#[derive(Debug, Default)]
+struct Inbox {
+    frames: VecDeque<Vec<u8>>,
+    /// Whether no more will come.
+    ended: bool,
+    /// Frames that were taken since credit was given last.
+    taken: u32,
 }
 
 /// A piece of work that was begun: the end of a connection waits until this is dropped.
@@ -77,6 +89,21 @@ impl Gate {
         let _credit = lock(&self.credit);
         self.cancelled.store(true, Ordering::Relaxed);
         self.changed.notify_all();
+        let _inbox = lock(&self.inbox);
+        self.arrived.notify_all();
+    }
+
+    /// Takes data in; whether the client kept within its credit.
+    fn put(&self, bytes: Vec<u8>) -> bool {
+        let mut inbox = lock(&self.inbox);
+        inbox.frames.push_back(bytes);
+        self.arrived.notify_all();
+        inbox.frames.len() <= WINDOW as usize
+    }
+
+    fn end_data(&self) {
+        lock(&self.inbox).ended = true;
+        self.arrived.notify_all();
     }
 
     fn confirm(&self, through: u64) {
@@ -144,6 +171,39 @@ impl Sink {
         Ok(())
     }
 
+    /// The data that the client sends for this request, to its end.
+    pub fn input(&self) -> Input<'_> {
+        Input {
+            sink: self,
+            frame: Vec::new(),
+            at: 0,
+        }
+    }
+
+    /// Waits for the next frame of data; `None` behind the last.
+    fn frame(&self) -> io::Result<Option<Vec<u8>>> {
+        let mut inbox = lock(&self.gate.inbox);
+        loop {
+            if self.cancelled() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            if let Some(frame) = inbox.frames.pop_front() {
+                inbox.taken += 1;
+                if inbox.taken >= WINDOW / 4 {
+                    let frames = std::mem::take(&mut inbox.taken);
+                    drop(inbox);
+                    let credit = frame::encode(&FromAgent::Credit { id: self.id, frames })?;
+                    self.outlet.write(&credit)?;
+                }
+                return Ok(Some(frame));
+            }
+            if inbox.ended {
+                return Ok(None);
+            }
+            inbox = self.gate.arrived.wait(inbox).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// Begins a piece of work that must not be left half-done: the end of the connection waits for it. `None` when the
     /// request was cancelled before.
     pub fn begin(&self) -> Option<Begun<'_>> {
@@ -186,6 +246,30 @@ impl Sink {
     }
 }
 
+/// What a client sends for a request. Reading fails with [`io::ErrorKind::ConnectionAborted`] when the request was
+/// cancelled or the client is gone.
+#[derive(Debug)]
+pub struct Input<'a> {
+    sink: &'a Sink,
+    frame: Vec<u8>,
+    at: usize,
+}
+
+impl Read for Input<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.at >= self.frame.len() {
+            match self.sink.frame()? {
+                Some(frame) => (self.frame, self.at) = (frame, 0),
+                None => return Ok(0),
+            }
+        }
+        let count = buffer.len().min(self.frame.len() - self.at);
+        buffer[..count].copy_from_slice(&self.frame[self.at..self.at + count]);
+        self.at += count;
+        Ok(count)
+    }
+}
+
 /// The requests that run on a connection.
 #[derive(Debug, Default)]
 struct Running {
@@ -216,6 +300,8 @@ impl Running {
             begun: AtomicUsize::new(0),
             credit: Mutex::new(WINDOW),
             changed: Condvar::new(),
+            inbox: Mutex::default(),
+            arrived: Condvar::new(),
         });
         table.gates.insert(id, Arc::clone(&gate));
         table.threads += 1;
@@ -310,6 +396,12 @@ fn receive<B: Backend + ?Sized>(
             // Both may cross a final reply on the way, so an unknown id is no error.
             ToAgent::Cancel { id } => running.get(id).iter().for_each(|gate| gate.cancel()),
             ToAgent::Credit { id, frames } => running.get(id).iter().for_each(|gate| gate.allow(frames)),
+            ToAgent::Data { id, bytes } => {
+                if running.get(id).is_some_and(|gate| !gate.put(bytes)) {
+                    return Err(protocol("the client sends more than it may"));
+                }
+            }
+            ToAgent::End { id } => running.get(id).iter().for_each(|gate| gate.end_data()),
             ToAgent::Confirm { id, through } => running.get(id).iter().for_each(|gate| gate.confirm(through)),
         }
     }

@@ -73,6 +73,7 @@ impl Client {
         match self.next() {
             FromAgent::Reply { id, reply } => (id, reply),
             FromAgent::Hello(_) => panic!("a second hello"),
+            FromAgent::Credit { .. } => self.reply(),
         }
     }
 }

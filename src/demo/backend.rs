@@ -121,6 +121,9 @@ impl Backend for Trees {
             Request::Census { at, change, leave } => owners::census(self, &at, &change, &leave, sink),
             Request::Own { at, change, leave } => owners::own(self, &at, &change, &leave, sink),
             Request::Undo { root, change, groups } => owners::undo(self, root, &change, &groups, sink),
+            Request::Pack(_) | Request::Unpack(_) | Request::Mend { .. } => {
+                Err(Halt::Fault(fault(Errno::NOSYS, b"", "SEAM")))
+            }
             Request::FileSystems { roots } => {
                 let rows = roots
                     .iter()

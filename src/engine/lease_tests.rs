@@ -75,6 +75,8 @@ async fn agent(mut stream: DuplexStream) {
                 ..
             }
             | ToAgent::Credit { .. }
+            | ToAgent::Data { .. }
+            | ToAgent::End { .. }
             | ToAgent::Confirm { .. } => continue,
             ToAgent::Request { id, .. } => (
                 id,

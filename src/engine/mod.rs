@@ -37,7 +37,7 @@ pub use daemon::{
 };
 pub use error::EngineError;
 pub use lease::Lease;
-pub use session::{OpenSpec, Opened, Owning, Purpose, Session, Target};
+pub use session::{Feeder, OpenSpec, Opened, Owning, Packing, Purpose, Session, Target, Unpacking};
 
 use std::sync::Arc;
 

@@ -4,12 +4,12 @@
 //! by the number of running requests, and dropping a request can mark it cancelled without waiting. A request's
 //! channel has room for its whole credit window, so a slow consumer never blocks the others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use vole_agent::frame;
 use vole_agent::proto::{Fault, FromAgent, Reply, Request, ToAgent, WINDOW};
@@ -54,6 +54,12 @@ struct Slot {
     /// Batches that were confirmed since the last message.
     confirm: Option<u64>,
     cancel: bool,
+    /// Data that was not written yet, within the agent's credit.
+    data: VecDeque<Vec<u8>>,
+    /// Whether all data was given.
+    ended: bool,
+    /// The agent's credit for data; closed with the request's end.
+    allowed: Arc<Semaphore>,
     /// `None` once the consumer is gone; the slot then waits for the final reply only.
     replies: Option<mpsc::Sender<Reply>>,
 }
@@ -89,6 +95,7 @@ impl Table {
     pub(super) fn start(self: &Arc<Self>, request: Request) -> Running {
         // Room for every reply within the credit, and for the final one, which needs no credit.
         let (replies, receiver) = mpsc::channel(WINDOW as usize + 1);
+        let allowed = Arc::new(Semaphore::new(WINDOW as usize));
         let mut state = self.lock();
         let mut id = state.last_id.wrapping_add(1);
         while state.slots.contains_key(&id) {
@@ -101,11 +108,16 @@ impl Table {
                 credit: 0,
                 confirm: None,
                 cancel: false,
+                data: VecDeque::new(),
+                ended: false,
+                allowed: Arc::clone(&allowed),
                 replies: Some(replies),
             };
             state.slots.insert(id, slot);
             state.outgoing.insert(id);
             self.activity.send_replace(Activity::Busy);
+        } else {
+            allowed.close();
         }
         drop(state);
         self.wake.notify_one();
@@ -113,6 +125,7 @@ impl Table {
             id,
             table: Arc::clone(self),
             replies: receiver,
+            allowed,
             taken: 0,
             ended: false,
         }
@@ -122,6 +135,9 @@ impl Table {
     pub(super) fn lose(&self, reason: String) {
         let mut state = self.lock();
         state.lost.get_or_insert(reason);
+        for slot in state.slots.values() {
+            slot.allowed.close();
+        }
         state.slots.clear();
         state.outgoing.clear();
         self.activity.send_replace(Activity::Lost);
@@ -143,22 +159,28 @@ impl Table {
     }
 
     fn give_credit(&self, id: u32, frames: u32) {
+        self.queue(id, |slot| slot.credit += frames);
+    }
+
+    fn confirm(&self, id: u32, through: u64) {
+        self.queue(id, |slot| slot.confirm = slot.confirm.max(Some(through)));
+    }
+
+    /// Queues something of a request that runs.
+    fn queue(&self, id: u32, change: impl FnOnce(&mut Slot)) {
         let mut state = self.lock();
         if let Some(slot) = state.slots.get_mut(&id) {
-            slot.credit += frames;
+            change(slot);
             state.outgoing.insert(id);
             drop(state);
             self.wake.notify_one();
         }
     }
 
-    fn confirm(&self, id: u32, through: u64) {
-        let mut state = self.lock();
-        if let Some(slot) = state.slots.get_mut(&id) {
-            slot.confirm = slot.confirm.max(Some(through));
-            state.outgoing.insert(id);
-            drop(state);
-            self.wake.notify_one();
+    /// Lets a request send more data.
+    fn allow(&self, id: u32, frames: u32) {
+        if let Some(slot) = self.lock().slots.get(&id) {
+            slot.allowed.add_permits(frames as usize);
         }
     }
 
@@ -177,7 +199,9 @@ impl Table {
     }
 
     fn remove(&self, state: &mut State, id: u32) {
-        state.slots.remove(&id);
+        if let Some(slot) = state.slots.remove(&id) {
+            slot.allowed.close();
+        }
         state.outgoing.remove(&id);
         if state.slots.is_empty() && state.lost.is_none() {
             self.activity.send_replace(Activity::IdleSince(Instant::now()));
@@ -193,6 +217,14 @@ impl Table {
             let Some(slot) = state.slots.get_mut(&id) else { continue };
             if let Some(request) = slot.request.take() {
                 messages.push(ToAgent::Request { id, request });
+            }
+            if slot.cancel {
+                slot.data.clear();
+                slot.ended = false;
+            }
+            messages.extend(slot.data.drain(..).map(|bytes| ToAgent::Data { id, bytes }));
+            if std::mem::take(&mut slot.ended) {
+                messages.push(ToAgent::End { id });
             }
             if let Some(through) = slot.confirm.take() {
                 messages.push(ToAgent::Confirm { id, through });
@@ -243,6 +275,7 @@ pub(super) struct Running {
     id: u32,
     table: Arc<Table>,
     replies: mpsc::Receiver<Reply>,
+    allowed: Arc<Semaphore>,
     taken: u32,
     ended: bool,
 }
@@ -286,6 +319,41 @@ impl Running {
     /// Lets the agent carry out batches of a change, up to this number.
     pub(super) fn confirm(&self, through: u64) {
         self.table.confirm(self.id, through);
+    }
+
+    /// What sends data for this request, beside what is read of it.
+    pub(super) fn feeder(&self) -> Feeder {
+        Feeder {
+            id: self.id,
+            table: Arc::clone(&self.table),
+            allowed: Arc::clone(&self.allowed),
+        }
+    }
+}
+
+/// Sends data for a running request, as fast as the agent takes it.
+#[derive(Debug)]
+pub struct Feeder {
+    id: u32,
+    table: Arc<Table>,
+    allowed: Arc<Semaphore>,
+}
+
+impl Feeder {
+    /// Sends bytes, at most [`frame`]'s limit less some; waits for the agent's credit. Whether the request still runs:
+    /// when not, its end says why.
+    pub async fn send(&self, bytes: Vec<u8>) -> bool {
+        let Ok(permit) = self.allowed.acquire().await else {
+            return false;
+        };
+        permit.forget();
+        self.table.queue(self.id, |slot| slot.data.push_back(bytes));
+        true
+    }
+
+    /// Says that this was all.
+    pub fn end(self) {
+        self.table.queue(self.id, |slot| slot.ended = true);
     }
 }
 
@@ -347,6 +415,11 @@ pub(super) async fn read_loop(table: Arc<Table>, mut stream: impl AsyncRead + Un
         let delivered = match message {
             FromAgent::Hello(_) => Err("the agent said hello twice".to_owned()),
             FromAgent::Reply { id, reply } => table.deliver(id, reply),
+            // May cross the request's end on the way.
+            FromAgent::Credit { id, frames } => {
+                table.allow(id, frames);
+                Ok(())
+            }
         };
         if let Err(reason) = delivered {
             return reason;

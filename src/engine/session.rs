@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use vole_agent::frame::{self, FrameError, PREAMBLE};
+use vole_agent::proto::archive::{Mended, Pack, PackItem, Unpack, UnpackItem};
 use vole_agent::proto::own::{Census, Change, Group, OwnItem, Undone};
 use vole_agent::proto::probe::{Probe, Probed};
 use vole_agent::proto::{
@@ -19,6 +20,7 @@ use vole_agent::proto::{
 };
 
 use super::error::EngineError;
+pub use super::mux::Feeder;
 use super::mux::{self, Activity, Running, Step, Table};
 use crate::text;
 
@@ -38,14 +40,18 @@ pub enum Purpose {
         /// engine gives to containers.
         host_users: bool,
     },
-    /// Owners and modes are changed: the one purpose with writable mounts, see [`super::Engine::open_writable`].
+    /// Owners and modes are changed: writable mounts, see [`super::Engine::open_writable`].
     Own,
+    /// Archives are written: a helper of its own with read-only mounts.
+    Pack,
+    /// An archive's entries are made: writable mounts, see [`super::Engine::open_writable`].
+    Unpack,
 }
 
 impl Purpose {
     /// Whether the mounts are writable.
     pub fn writes(self) -> bool {
-        matches!(self, Self::Own)
+        matches!(self, Self::Own | Self::Unpack)
     }
 }
 
@@ -335,6 +341,35 @@ impl Session {
         .await
     }
 
+    /// Packs a tree. Needs [`Purpose::Pack`].
+    pub fn pack(&self, pack: Pack) -> Packing {
+        Packing {
+            running: self.inner.table.start(Request::Pack(pack)),
+            _session: self.clone(),
+        }
+    }
+
+    /// Unpacks an archive that is fed to it. Needs [`Purpose::Unpack`].
+    pub fn unpack(&self, unpack: Unpack) -> Unpacking {
+        Unpacking {
+            running: self.inner.table.start(Request::Unpack(unpack)),
+            _session: self.clone(),
+        }
+    }
+
+    /// Finishes, or takes back, unpackings that were killed. Needs [`Purpose::Unpack`].
+    ///
+    /// # Errors
+    ///
+    /// As the agent reports it, or [`EngineError::SessionLost`].
+    pub async fn mend(&self, root: u32) -> Result<Vec<Mended>, EngineError> {
+        self.one(Request::Mend { root }, |reply| match reply {
+            Reply::Mended(mended) => Some(mended),
+            _ => None,
+        })
+        .await
+    }
+
     /// Runs a request with a single reply. Notes are left out: such replies carry their faults themselves.
     async fn one<T>(&self, request: Request, pick: fn(Reply) -> Option<T>) -> Result<T, EngineError> {
         let mut running = self.inner.table.start(request);
@@ -391,6 +426,60 @@ impl Owning {
     }
 }
 
+/// An archive that is written. Dropping it cancels it.
+#[derive(Debug)]
+pub struct Packing {
+    running: Running,
+    _session: Session,
+}
+
+impl Packing {
+    /// The next bytes or news; `None` behind [`PackItem::Packed`], when the agent says that it ended well.
+    ///
+    /// # Errors
+    ///
+    /// As the agent reports it, or [`EngineError::SessionLost`].
+    pub async fn next(&mut self) -> Result<Option<PackItem>, EngineError> {
+        match self.running.next().await? {
+            Step::Item(Reply::Pack(item)) => Ok(Some(item)),
+            Step::Item(_) => Err(unexpected()),
+            Step::Done(_) => Ok(None),
+        }
+    }
+}
+
+/// An archive that is unpacked. Dropping it cancels it, and nothing of it stays, unless it was confirmed.
+#[derive(Debug)]
+pub struct Unpacking {
+    running: Running,
+    _session: Session,
+}
+
+impl Unpacking {
+    /// What feeds it, beside what is read of it.
+    pub fn feeder(&self) -> Feeder {
+        self.running.feeder()
+    }
+
+    /// The next news; `None` when all has its place.
+    ///
+    /// # Errors
+    ///
+    /// As the agent reports it, or [`EngineError::SessionLost`].
+    pub async fn next(&mut self) -> Result<Option<UnpackItem>, EngineError> {
+        match self.running.next().await? {
+            Step::Item(Reply::Unpack(item)) => Ok(Some(item)),
+            Step::Item(_) => Err(unexpected()),
+            Step::Done(_) => Ok(None),
+        }
+    }
+
+    /// Lets what is ready take its place.
+    pub fn confirm(&self) {
+        self.running.confirm(1);
+    }
+}
+
 async fn next_of<T>(running: &mut Running, pick: fn(Reply) -> Option<T>) -> Result<Step<T>, EngineError> {
     match running.next().await? {
         Step::Item(reply) => pick(reply).map(Step::Item).ok_or_else(unexpected),
@@ -420,7 +509,7 @@ async fn greet(reader: &mut (impl AsyncRead + Unpin)) -> Result<Hello, EngineErr
     }
     match mux::read_frame(reader, &mut Vec::new()).await {
         Ok(FromAgent::Hello(hello)) => Ok(hello),
-        Ok(FromAgent::Reply { .. }) => Err(no_agent("it answers before it says hello")),
+        Ok(FromAgent::Reply { .. } | FromAgent::Credit { .. }) => Err(no_agent("it answers before it says hello")),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(no_agent(error.to_string())),
         Err(error) => Err(EngineError::SessionLost(format!(
             "it ended before it said hello ({error})"

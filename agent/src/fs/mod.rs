@@ -11,11 +11,13 @@ mod meta;
 mod mounts;
 mod node;
 mod own;
+mod pack;
 mod parallel;
 mod pattern;
 mod probe;
 mod resolve;
 mod root;
+mod unpack;
 mod usage;
 mod walk;
 mod window;
@@ -242,6 +244,9 @@ impl Backend for Roots {
                 sink.send(Reply::Undone(self.undo(root, &change, &groups, sink)?))?;
                 Ok(none)
             }
+            Request::Pack(pack) => self.pack(&pack, sink),
+            Request::Unpack(unpack) => self.unpack(&unpack, sink),
+            Request::Mend { root } => self.mend(root, sink),
         }
     }
 }

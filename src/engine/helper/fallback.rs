@@ -27,9 +27,10 @@ pub(super) fn serving<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Arc
 /// [`EngineError::NoHelper`] when nothing of it can be read.
 pub(super) async fn open(about: &About, spec: &OpenSpec, why: &str) -> Result<Opened, EngineError> {
     let needed = match spec.purpose {
-        Purpose::Browse | Purpose::Measure => None,
+        Purpose::Browse | Purpose::Measure | Purpose::Pack => None,
         Purpose::Probe { .. } => Some("trying an access as somebody else"),
         Purpose::Own => Some("changing owners"),
+        Purpose::Unpack => Some("unpacking an archive"),
     };
     if let Some(needed) = needed {
         return Err(EngineError::NoHelper {

@@ -207,6 +207,8 @@ impl Purpose {
             Self::Measure => "measure",
             Self::Probe { .. } => "probe",
             Self::Own => "own",
+            Self::Pack => "pack",
+            Self::Unpack => "unpack",
         }
     }
 }

@@ -154,13 +154,22 @@ fn host_config(plan: &Plan<'_>) -> Value {
 /// What a helper may beyond what anybody may. One that tries becomes others, on mounts that are read-only.
 fn capabilities(purpose: Purpose) -> Vec<&'static str> {
     match purpose {
-        Purpose::Browse | Purpose::Measure => vec!["DAC_READ_SEARCH"],
+        Purpose::Browse | Purpose::Measure | Purpose::Pack => vec!["DAC_READ_SEARCH"],
         Purpose::Probe { .. } => {
             let becomes = ["SETUID", "SETGID"];
             let has = ["CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID"];
             becomes.into_iter().chain(has).collect()
         }
         Purpose::Own => vec!["CHOWN", "DAC_READ_SEARCH", "FOWNER", "FSETID", "SETFCAP"],
+        Purpose::Unpack => vec![
+            "CHOWN",
+            "DAC_OVERRIDE",
+            "DAC_READ_SEARCH",
+            "FOWNER",
+            "FSETID",
+            "MKNOD",
+            "SETFCAP",
+        ],
     }
 }
 

@@ -1,0 +1,108 @@
+//! Archives on this machine: their heads and sidecars, their names and places, which of them are committed, and what is wrong
+//! with one. The format itself is the agent's ([`vole_agent::archive`]); engines are unknown here.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::model::{Mount, MountKind};
+
+/// What an archive was made of: the JSON of its head and of its sidecar.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Volume name, or a bind's source.
+    pub name: String,
+    /// Its kind.
+    pub kind: MountKind,
+    /// Volume driver; empty for a bind.
+    pub driver: String,
+    /// Driver options.
+    pub options: BTreeMap<String, String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// The engine's endpoint.
+    pub engine: String,
+    /// When the copy was begun.
+    #[serde(with = "time::serde::rfc3339")]
+    pub begun: OffsetDateTime,
+    /// The version of vole.
+    pub version: String,
+}
+
+impl Origin {
+    /// What is known of a mount.
+    pub fn of(mount: &Mount, engine: String, begun: OffsetDateTime) -> Self {
+        Self {
+            name: mount.name.clone(),
+            kind: mount.kind,
+            driver: mount.driver.clone(),
+            options: mount.options.clone(),
+            labels: mount
+                .labels
+                .iter()
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+            engine,
+            begun,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// How whole an archive is, as its sidecar says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// All that was to be packed is in it.
+    Ok,
+    /// Something could not be read, or changed while it was.
+    Partial,
+}
+
+/// A committed archive: its file and what its sidecar says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it was made of.
+    pub origin: Origin,
+    /// Length of the file in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+    /// Entries, the top included.
+    pub entries: u64,
+    /// Bytes of contents.
+    pub content_bytes: u64,
+    /// How whole it is.
+    pub status: Status,
+    /// What it lacks, in words; the first thousand.
+    pub warnings: Vec<String>,
+}
+
+/// What checking an archive found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It is whole.
+    Ok,
+    /// It ends before its end.
+    Truncated,
+    /// Something in it is not as it was written.
+    Corrupt,
+    /// It is none of vole's: nothing in it says whether it is whole.
+    Foreign,
+}
+
+impl Verdict {
+    /// The word that JSON shows.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Truncated => "truncated",
+            Self::Corrupt => "corrupt",
+            Self::Foreign => "foreign",
+        }
+    }
+}
