@@ -2,6 +2,7 @@
 //! agent once the mount is open. Changes nothing.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -171,7 +172,12 @@ fn look(survey: &mut Survey, layers: &[String], others: &[String], below: &[u8])
     };
     let engine_dirs: Vec<String> = survey.ground.engine_dirs.iter().filter_map(resolve).collect();
     survey.ground.engine_dirs.extend(engine_dirs);
-    survey.ground.homes = homes(&fs::read("/etc/passwd").unwrap_or_default());
+    match fs::read("/etc/passwd") {
+        Ok(passwd) => survey.ground.homes = homes(&passwd),
+        // A host without it has no people.
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => survey.refused = Some(format!("whose home it may be cannot be told: /etc/passwd: {error}")),
+    }
     survey.others = others.iter().map(resolve).collect();
     survey.known.extend(layers.iter().filter_map(resolve));
     let Some(path) = survey.known.first().cloned() else {
