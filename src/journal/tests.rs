@@ -212,7 +212,11 @@ pub(crate) fn small_disk(dir: &Path) -> Option<impl Drop> {
     struct Mounted(PathBuf);
     impl Drop for Mounted {
         fn drop(&mut self) {
-            let gone = std::process::Command::new("umount").arg(&self.0).status().unwrap();
+            let gone = std::process::Command::new("umount")
+                .arg("-l")
+                .arg(&self.0)
+                .status()
+                .unwrap();
             assert!(gone.success());
         }
     }

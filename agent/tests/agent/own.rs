@@ -531,7 +531,14 @@ fn a_mount_and_what_is_left_are_not_touched() {
     let came = own(&mut Client::over(top), &to(4001, 4002), &[b"left", b"other/left"]);
     let (inside, mounted, file) = (state(&source.path().join("inside")), state(source.path()), state(&file));
     for at in ["mounted", "file mount"] {
-        assert!(Command::new("umount").arg(top.join(at)).status().unwrap().success());
+        assert!(
+            Command::new("umount")
+                .arg("-l")
+                .arg(top.join(at))
+                .status()
+                .unwrap()
+                .success()
+        );
     }
     assert_eq!((inside.0, mounted.0, file.0), (0, 0, 0), "another mount is not entered");
     for (path, why) in [
