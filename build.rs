@@ -184,7 +184,10 @@ fn c_compiler(arch: &str, target: &str, is_own: bool, out: &Path) -> Option<OsSt
         candidates.retain(|name| !name.contains("musl"));
     }
     let candidates = candidates.into_iter().map(OsString::from);
-    chosen.into_iter().chain(candidates).find(|compiler| compiles(compiler, out))
+    chosen
+        .into_iter()
+        .chain(candidates)
+        .find(|compiler| compiles(compiler, out))
 }
 
 /// Whether a C compiler is there and finds the headers that zstd includes.
