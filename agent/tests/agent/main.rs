@@ -4,7 +4,9 @@
 
 mod browse;
 mod client;
+mod dump;
 mod own;
+mod pack;
 mod probe;
 mod search;
 mod signs;
