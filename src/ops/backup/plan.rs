@@ -210,9 +210,8 @@ fn by_place(row: &Row, mounts: &Mounts, files: bool) -> Option<String> {
         HostKind::Socket => "is a socket",
         HostKind::Device => "is a device",
         HostKind::Fifo => "is a named pipe",
-        HostKind::File => "is a single file: `vole get` copies it",
         HostKind::Missing if row.mount.kind == MountKind::Bind => "does not exist",
-        HostKind::Dir | HostKind::Missing | HostKind::Unknown => "",
+        HostKind::File | HostKind::Dir | HostKind::Missing | HostKind::Unknown => "",
     };
     if !what.is_empty() {
         return Some(format!("{} {what}", path.display()));
