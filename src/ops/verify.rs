@@ -176,7 +176,7 @@ fn check(
     if cancel.is_cancelled() {
         return Err(Failure::Cancelled);
     }
-    let end = passing.to_end();
+    let end = passing.drain();
     if let Some(error) = passing.failed {
         return Err(Failure::Unread(error));
     }
@@ -232,7 +232,7 @@ struct Passing<'a, R> {
 
 impl<R: Read> Passing<'_, R> {
     /// Reads what is behind the place at which the check stopped, for its length and digest.
-    fn to_end(&mut self) -> Result<(), Failure> {
+    fn drain(&mut self) -> Result<(), Failure> {
         let mut buffer = vec![0; 256 << 10];
         while self.failed.is_none() {
             if self.cancel.is_cancelled() {

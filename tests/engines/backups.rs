@@ -1,14 +1,13 @@
-//! Archives of real mounts: what is in them, that other programs read them, and what is left when something goes wrong.
+//! Archives of real mounts: what is in them, that other programs read them, and which mounts are copied.
 
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use vole_test_support::{Engine, Home, PATIENCE, until};
 
@@ -19,8 +18,6 @@ use crate::world::{on_own_engines, vole};
 
 on_own_engines! {
     an_archive_is_the_volume_and_proves_it
-    a_killed_backup_leaves_nothing_that_is_listed
-    what_fails_leaves_nothing
     every_kind_of_mount_is_copied_or_refused
 }
 
@@ -91,7 +88,7 @@ fn harder(top: &Path) {
 }
 
 /// Everything beneath the directories for archives of a home.
-fn kept(home: &Home) -> Vec<PathBuf> {
+pub(crate) fn kept(home: &Home) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut left = vec![home.path().join("data/vole/backups")];
     while let Some(dir) = left.pop() {
@@ -107,7 +104,7 @@ fn kept(home: &Home) -> Vec<PathBuf> {
     found
 }
 
-fn archive(document: &Value) -> (PathBuf, &Value) {
+pub(crate) fn archive(document: &Value) -> (PathBuf, &Value) {
     let [one] = document["archives"].as_array().unwrap().as_slice() else {
         panic!("not one archive: {document}")
     };
@@ -123,11 +120,18 @@ fn an_archive_is_the_volume_and_proves_it(engine: &Engine) {
     for (compress, program) in [("zstd", "zstd"), ("gzip", "gzip"), ("none", "cat")] {
         let home = Home::new();
         let made = on
-            .run_in(&home, &["--read-only", "backup", "hard", "--compress", compress, "--json"])
+            .run_in(
+                &home,
+                &["--read-only", "backup", "hard", "--compress", compress, "--json"],
+            )
             .expect(0)
             .json();
         let (path, one) = archive(&made);
-        assert_eq!((&one["volume"], &one["status"]), (&"hard".into(), &"ok".into()), "{one}");
+        assert_eq!(
+            (&one["volume"], &one["status"]),
+            (&"hard".into(), &"ok".into()),
+            "{one}"
+        );
         assert_eq!(one["origin"]["labels"]["team"], "blue");
         assert!(one["warnings"][0].as_str().unwrap().contains("socket"), "{one}");
         assert_eq!(one["bytes"], fs::metadata(&path).unwrap().len());
@@ -144,7 +148,11 @@ fn read_by_others(engine: &Engine, top: &Path, archive: &Path, program: &str) {
     let out = engine.dir().join("out");
     fs::create_dir(&out).unwrap();
     let script = "$1 -dc <\"$2\" | tar -C \"$3\" --numeric-owner --xattrs --xattrs-include='*' -xpf -";
-    let script = if program == "cat" { script.replace(" -dc", "") } else { script.to_owned() };
+    let script = if program == "cat" {
+        script.replace(" -dc", "")
+    } else {
+        script.to_owned()
+    };
     let output = Command::new("bash")
         .args(["-o", "pipefail", "-c", &script, "read", program])
         .arg(archive)
@@ -173,7 +181,10 @@ fn proved(home: &Home, path: &Path, one: &Value) {
     for field in ["entries", "bytes", "sha256", "digest"] {
         assert_eq!(whole[field], one[field], "{field}");
     }
-    assert_eq!((&whole["sidecar"], &whole["origin"]["name"]), (&true.into(), &"hard".into()));
+    assert_eq!(
+        (&whole["sidecar"], &whole["origin"]["name"]),
+        (&true.into(), &"hard".into())
+    );
     let bytes = fs::read(path).unwrap();
     let copy = home.path().join("copy");
     for cut in [1, 30, 500, bytes.len() / 2, bytes.len() - 100] {
@@ -185,67 +196,34 @@ fn proved(home: &Home, path: &Path, one: &Value) {
         flipped[at] ^= 0x10;
         fs::write(&copy, &flipped).unwrap();
         let found = check(&copy, 4);
-        assert_eq!(found["status"], "corrupt", "flipped at {at} of {}: {found}", bytes.len());
+        assert_eq!(
+            found["status"],
+            "corrupt",
+            "flipped at {at} of {}: {found}",
+            bytes.len()
+        );
         assert!(found["damage"].is_string(), "{found}");
     }
     fs::write(&copy, "some text that was never an archive\n".repeat(100)).unwrap();
     assert_eq!(check(&copy, 4)["status"], "foreign");
 }
 
-/// What a test kills the program at.
-const POINTS: [&str; 4] = [
-    "backup:begun",
-    "backup:streaming",
-    "backup:before-rename",
-    "backup:before-sidecar",
-];
-
-fn a_killed_backup_leaves_nothing_that_is_listed(engine: &Engine) {
-    volume(engine, &[], "vol");
-    fs::write(engine.mount_point("vol").join("file"), "contents").unwrap();
-    let on = vole().on(engine.host());
-    let home = Home::new();
-    let listed = || {
-        let ran = on.run_in(&home, &["backups", "--json"]).expect(0);
-        ran.json()["archives"].as_array().unwrap().len()
-    };
-    for (done, point) in POINTS.iter().enumerate() {
-        let killed = on
-            .command(&home, &["backup", "vol"])
-            .env("VOLE_FAULT", point)
-            .output()
-            .unwrap();
-        assert_eq!(killed.status.code(), None, "{point}: {killed:?}");
-        assert_eq!(listed(), done, "{point}");
-        assert!(kept(&home).len() > done * 2, "{point} left nothing to be removed");
-        let next = on.run_in(&home, &["backup", "vol", "--json"]).expect(0).json();
-        proved_whole(&home, &archive(&next).0);
-        assert_eq!(listed(), done + 1, "{point}");
-        assert_eq!(kept(&home).len(), 2 * (done + 1), "{point}: {:?}", kept(&home));
-    }
-    let killed = on
-        .command(&home, &["backup", "vol"])
-        .env("VOLE_FAULT", "backup:committed")
-        .output()
-        .unwrap();
-    assert_eq!((killed.status.code(), listed()), (None, POINTS.len() + 1));
-    no_helper_stays(engine);
-}
-
-fn proved_whole(home: &Home, path: &Path) {
+pub(crate) fn proved_whole(home: &Home, path: &Path) {
     let ran = vole().run_in(home, &["verify", path.to_str().unwrap()]).expect(0);
     assert!(ran.text().contains(": ok: "), "{}", ran.text());
 }
 
-fn no_helper_stays(engine: &Engine) {
-    until("no helper stays", PATIENCE, || engine.helper_ids().is_empty().then_some(()));
+pub(crate) fn no_helper_stays(engine: &Engine) {
+    until("no helper stays", PATIENCE, || {
+        engine.helper_ids().is_empty().then_some(())
+    });
 }
 
 /// A small file system of this machine; unmounted when dropped.
-struct Small(PathBuf);
+pub(crate) struct Small(pub(crate) PathBuf);
 
 impl Small {
-    fn new(at: PathBuf) -> Self {
+    pub(crate) fn new(at: PathBuf) -> Self {
         fs::create_dir(&at).unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=1m", "small"])
@@ -269,105 +247,9 @@ impl Drop for Small {
 }
 
 /// Bytes that nothing compresses.
-fn noise(path: &Path, megabytes: usize) {
+pub(crate) fn noise(path: &Path, megabytes: usize) {
     let mut random = File::open("/dev/urandom").unwrap().take((megabytes as u64) << 20);
     std::io::copy(&mut random, &mut File::create(path).unwrap()).unwrap();
-}
-
-/// A backup that has begun to write its archive and is stopped there.
-fn stopped(engine: &Engine, home: &Home) -> (Child, Pid) {
-    let on = vole().on(engine.host());
-    let child = on.command(home, &["backup", "big"]).spawn().unwrap();
-    let pid = Pid::from_child(&child);
-    until("its archive grows", PATIENCE, || {
-        let grows = |path: &PathBuf| fs::metadata(path).is_ok_and(|meta| meta.len() > 0);
-        kept(home).iter().any(grows).then_some(())
-    });
-    kill_process(pid, Signal::STOP).unwrap();
-    assert!(
-        kept(home).iter().all(|path| path.extension().is_some_and(|end| end == "partial")),
-        "it was done before it could be stopped"
-    );
-    (child, pid)
-}
-
-fn what_fails_leaves_nothing(engine: &Engine) {
-    volume(engine, &[], "big");
-    noise(&engine.mount_point("big").join("noise"), 48);
-    let on = vole().on(engine.host());
-    let home = Home::new();
-    let nothing_is_left = |why: &str| {
-        assert_eq!(kept(&home), [PathBuf::new(); 0], "{why}");
-        no_helper_stays(engine);
-    };
-
-    let small = Small::new(engine.dir().join("small"));
-    let to = small.0.to_str().unwrap();
-    let full = on.run_in(&home, &["backup", "big", "--to", to]).expect(1);
-    assert!(full.stderr.contains("No space left"), "{}", full.stderr);
-    assert_eq!(fs::read_dir(&small.0).unwrap().count(), 0, "something is left on a full disk");
-    nothing_is_left("a full destination");
-    drop(small);
-
-    let nowhere = on.run_in(&home, &["backup", "big", "--to", "/nonexistent/dir"]).expect(1);
-    assert!(nowhere.stderr.contains("make it first"), "{}", nowhere.stderr);
-
-    let (mut child, pid) = stopped(engine, &home);
-    kill_process(pid, Signal::INT).unwrap();
-    kill_process(pid, Signal::CONT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    nothing_is_left("an interrupt");
-
-    let (mut child, pid) = stopped(engine, &home);
-    let second = on.run_in(&home, &["backup", "big"]).expect(1);
-    assert!(second.stderr.contains("another backup of it runs"), "{}", second.stderr);
-    // Engines wait for the end of the output, which nobody reads at the moment.
-    for helper in engine.helper_ids() {
-        let pid = engine.run(["inspect", "-f", "{{.State.Pid}}", helper.as_str()]);
-        let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-        kill_process(pid, Signal::KILL).unwrap();
-    }
-    kill_process(pid, Signal::CONT).unwrap();
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(1), "{said}");
-    assert!(said.contains("helper"), "{said}");
-    nothing_is_left("a killed helper");
-
-    pipes(engine, &home);
-    nothing_is_left("a pipe");
-}
-
-fn pipes(engine: &Engine, home: &Home) {
-    let on = vole().on(engine.host());
-    for wrong in [
-        &["backup", "big", "--to", "-", "--json"] as &[&str],
-        &["backup", "big", "other", "--to", "-"],
-    ] {
-        let ran = on.run_in(home, wrong).expect(2);
-        assert!(ran.stdout.is_empty(), "{wrong:?}");
-    }
-    let whole = on.run_in(home, &["backup", "big", "--to", "-"]).expect(0);
-    let file = home.path().join("piped");
-    fs::write(&file, &whole.stdout).unwrap();
-    let mut verify = vole().command(home, &["verify", "-"]);
-    let verified = verify.stdin(File::open(&file).unwrap()).output().unwrap();
-    assert_eq!(verified.status.code(), Some(0), "{verified:?}");
-    let mut child = on.command(home, &["backup", "big", "--to", "-"]).spawn().unwrap();
-    let mut head = vec![0; 1 << 20];
-    child.stdout.take().unwrap().read_exact(&mut head).unwrap();
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(1), "{said}");
-    fs::write(&file, &head).unwrap();
-    let verified = vole()
-        .command(home, &["verify", "-"])
-        .stdin(File::open(&file).unwrap())
-        .stdout(Stdio::piped())
-        .output()
-        .unwrap();
-    assert_eq!(verified.status.code(), Some(4), "{verified:?}");
-    assert!(String::from_utf8_lossy(&verified.stdout).contains("truncated"), "{verified:?}");
 }
 
 fn every_kind_of_mount_is_copied_or_refused(engine: &Engine) {
@@ -379,15 +261,26 @@ fn every_kind_of_mount_is_copied_or_refused(engine: &Engine) {
     let path = host.to_str().unwrap();
     let made = on.run_in(&home, &["backup", path, "--json"]).expect(0).json();
     let (archived, one) = archive(&made);
-    assert_eq!((&one["origin"]["kind"], &one["entries"]), (&"bind".into(), &2.into()), "{one}");
+    assert_eq!(
+        (&one["origin"]["kind"], &one["entries"]),
+        (&"bind".into(), &2.into()),
+        "{one}"
+    );
     proved_whole(&home, &archived);
     // An archive would hold itself.
     let inside = on.run_in(&home, &["backup", path, "--to", path]).expect(1);
     assert!(inside.stderr.contains("written into it"), "{}", inside.stderr);
     let file = host.join("file");
-    let made = on.run_in(&home, &["backup", file.to_str().unwrap(), "--json"]).expect(0).json();
+    let made = on
+        .run_in(&home, &["backup", file.to_str().unwrap(), "--json"])
+        .expect(0)
+        .json();
     let (archived, one) = archive(&made);
-    assert_eq!((&one["entries"], &one["content_bytes"]), (&2.into(), &13.into()), "{one}");
+    assert_eq!(
+        (&one["entries"], &one["content_bytes"]),
+        (&2.into(), &13.into()),
+        "{one}"
+    );
     proved_whole(&home, &archived);
     // What is mounted beneath on this host is not in it.
     let submount = Small::new(host.join("mounted"));
@@ -400,7 +293,10 @@ fn every_kind_of_mount_is_copied_or_refused(engine: &Engine) {
 
     sleeping(engine, "memory", &["--tmpfs", "/scratch"]);
     engine.run(["exec", "memory", "sh", "-c", "echo kept >/scratch/file"]);
-    let made = on.run_in(&home, &["backup", "memory:/scratch", "--json"]).expect(0).json();
+    let made = on
+        .run_in(&home, &["backup", "memory:/scratch", "--json"])
+        .expect(0)
+        .json();
     assert_eq!(archive(&made).1["entries"], 2, "{made}");
     engine.run(["kill", "memory"]);
     let gone = on.run_in(&home, &["backup", "memory:/scratch"]).expect(1);

@@ -10,6 +10,7 @@
 mod accidents;
 mod alias;
 mod backups;
+mod backups_hard;
 mod browse;
 mod demo;
 mod dump;

@@ -60,6 +60,10 @@ pub struct Row {
 
 /// News of a run.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per archive; of the small ones there are ten a second"
+)]
 pub enum Event {
     /// A row is worked on.
     Progress {
