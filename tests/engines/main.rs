@@ -9,6 +9,8 @@
 
 mod accidents;
 mod alias;
+mod backups;
+mod backups_hard;
 mod browse;
 mod demo;
 mod dump;
