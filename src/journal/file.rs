@@ -174,6 +174,15 @@ impl Records {
         Ok(Self { file, at, ended: None })
     }
 
+    /// Whether a vole writes it right now.
+    pub(super) fn is_locked(&self) -> io::Result<bool> {
+        match self.file.get_ref().try_lock() {
+            Ok(()) => self.file.get_ref().unlock().map(|()| false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     /// The next whole record; `None` at the end, and from then on.
     pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
         if self.ended.is_some() {
