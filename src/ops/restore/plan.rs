@@ -29,7 +29,7 @@ pub(super) async fn plan(
         None => Source::standard_input(),
     };
     let checked = match &request.archive {
-        Some(_) => source::check(&source, news, cancel).await?,
+        Some(path) => source::check(&source, path, news, cancel).await?,
         None => source::peek(&source).await?,
     };
     let origin = checked.origin.clone();

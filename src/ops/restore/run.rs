@@ -7,7 +7,7 @@ use vole_agent::proto::archive::{Counts, Unpacked};
 
 use super::filling::{Fed, Feed, Teller};
 use super::fresh::{self, Job};
-use super::{Into, Plan, Progress, Report, existing, words};
+use super::{Into, Plan, Progress, Report, existing, plan, words};
 use crate::engine::{Engine, EngineError};
 use crate::ops::writable::refusal;
 
@@ -18,9 +18,7 @@ pub(super) async fn run(
     news: &mpsc::Sender<Progress>,
     cancel: &CancellationToken,
 ) -> Result<Report, EngineError> {
-    if let Some(why) = &plan.refused {
-        return Err(refusal(why.clone()));
-    }
+    plan::stop(plan)?;
     if let Some(unclear) = &plan.unclear {
         return Err(refusal(unclear.why.clone()));
     }
