@@ -4,6 +4,8 @@
 pub mod args;
 mod cat;
 mod chown;
+mod clone;
+mod consent;
 mod config;
 mod create;
 mod df;
@@ -18,7 +20,10 @@ mod ls;
 mod output;
 mod place;
 mod progress;
+mod recover;
 mod removal;
+mod rename;
+mod restore;
 mod screen;
 mod session;
 mod table;
@@ -92,6 +97,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 
 async fn engine_command(context: &Context, command: Command) -> anyhow::Result<Exit> {
     let engine = context.connect().await?;
+    if !matches!(command, Command::Recover(_)) {
+        recover::remind(&engine).await;
+    }
     let running = async {
         match command {
             Command::Ls(options) => ls::run(context, &engine, &options).await,
@@ -108,6 +116,10 @@ async fn engine_command(context: &Context, command: Command) -> anyhow::Result<E
             Command::Chown(options) => chown::chown(context, &engine, &options).await,
             Command::Chmod(options) => chown::chmod(context, &engine, &options).await,
             Command::Undo(options) => undo::run(context, &engine, &options).await,
+            Command::Restore(options) => restore::run(context, &engine, &options).await,
+            Command::Clone(options) => clone::run(context, &engine, &options).await,
+            Command::Rename(options) => rename::run(context, &engine, &options).await,
+            Command::Recover(options) => recover::run(context, &engine, &options).await,
             Command::Keys(_) | Command::Config | Command::Completions { .. } => Ok(Exit::Done),
         }
     };

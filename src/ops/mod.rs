@@ -4,6 +4,7 @@
 pub mod backup;
 pub mod browse;
 pub mod chown;
+pub mod clone;
 pub mod create;
 pub mod df;
 pub mod doctor;
@@ -11,6 +12,8 @@ pub mod get;
 mod host_paths;
 pub mod list;
 pub mod prune;
+pub mod recover;
+pub mod rename;
 pub mod restore;
 pub mod search;
 pub mod sightings;

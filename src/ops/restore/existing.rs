@@ -32,7 +32,7 @@ pub(super) async fn now(engine: &Engine, mount: &Mount) -> Result<Now, EngineErr
 }
 
 /// Refuses a mount that a container has mounted.
-pub(super) fn unused(now: &Now, name: &str) -> Result<(), EngineError> {
+pub(in crate::ops) fn unused(now: &Now, name: &str) -> Result<(), EngineError> {
     let live: Vec<&str> = now
         .uses
         .iter()

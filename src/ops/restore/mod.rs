@@ -1,9 +1,9 @@
 //! Brings the contents of an archive into a volume, so that either the old or the new ones stand there whatever happens.
 
-mod existing;
+pub(super) mod existing;
 pub(super) mod filling;
 mod foreign;
-mod fresh;
+pub(super) mod fresh;
 mod plan;
 mod run;
 mod source;
@@ -23,6 +23,8 @@ use crate::engine::daemon::NewVolume;
 use crate::engine::{Engine, EngineError};
 use crate::model::{BytePath, Mount};
 pub use crate::ops::writable::Seen;
+pub(in crate::ops) use plan::leads_to;
+pub(in crate::ops) use run::report;
 pub(crate) use source::Source;
 
 /// What is asked for.
