@@ -87,7 +87,7 @@ async fn copy(
     let report = report?;
     let printed = match output.json {
         true => told(Some(&report)),
-        false => output.line(&done("copied", &report)).map_err(Into::into),
+        false => output.line(&done("copied", &report)).map_err(anyhow::Error::from),
     };
     finish(&report, printed)
 }

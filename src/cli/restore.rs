@@ -70,7 +70,7 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Restore) -
     let report = report?;
     let printed = match output.json {
         true => told(Some(&report)),
-        false => output.line(&done("restored", &report)).map_err(Into::into),
+        false => output.line(&done("restored", &report)).map_err(anyhow::Error::from),
     };
     finish(&report, printed)
 }

@@ -1,7 +1,7 @@
 //! The file of one journal: appended record by record, each with its length and checksum, read record by record. A torn
 //! end is no damage: nothing was changed before its record was whole and on the disk. Knows no operation.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
