@@ -10,6 +10,7 @@
 mod accidents;
 mod alias;
 mod browse;
+mod clones;
 mod demo;
 mod dump;
 mod harness;
@@ -20,6 +21,7 @@ mod owning;
 mod owning_hard;
 mod quiet;
 mod removal;
+mod restores;
 mod scenarios;
 mod sizes;
 mod traces;
