@@ -96,10 +96,24 @@ async fn copy(
 pub(super) fn lines(verb: &str, plan: &Plan) -> Vec<String> {
     let source = text::printable_str(&plan.request.source.name);
     let target = text::printable_str(&plan.wanted.name);
-    let other = plan.other.as_ref().map(|other| format!(" on {}", text::printable_str(other)));
-    let mut lines = vec![format!("{verb} {source} into a new volume {target}{}", other.unwrap_or_default())];
-    lines.extend(plan.needs_name.iter().map(|why| format!("  ask: {}", text::printable_str(why))));
-    lines.extend(plan.caveats.iter().map(|caveat| format!("  note: {}", text::printable_str(caveat))));
+    let other = plan
+        .other
+        .as_ref()
+        .map(|other| format!(" on {}", text::printable_str(other)));
+    let mut lines = vec![format!(
+        "{verb} {source} into a new volume {target}{}",
+        other.unwrap_or_default()
+    )];
+    lines.extend(
+        plan.needs_name
+            .iter()
+            .map(|why| format!("  ask: {}", text::printable_str(why))),
+    );
+    lines.extend(
+        plan.caveats
+            .iter()
+            .map(|caveat| format!("  note: {}", text::printable_str(caveat))),
+    );
     lines
 }
 

@@ -21,7 +21,9 @@ pub(super) async fn remind(engine: &Engine) {
         return;
     };
     for operation in recover::unfinished(&store).await {
-        warn(&format!("a {operation} was cut short: `vole recover` brings it to an end"));
+        warn(&format!(
+            "a {operation} was cut short: `vole recover` brings it to an end"
+        ));
     }
 }
 
@@ -116,15 +118,17 @@ fn document(plan: &Plan, report: &Report, dry_run: bool) -> Value {
             "refused": row.doing.as_ref().err(),
         })
     };
-    let recovered = report.recovered.iter().map(|one| {
-        json!({ "operation": one.operation, "volume": one.volume, "outcome": one.outcome, "lost": one.lost })
-    });
-    let failed = report.failed.iter().map(|(operation, volume, why)| {
-        json!({ "operation": operation, "volume": volume, "reason": why })
-    });
-    let interrupted = plan.interrupted.iter().map(|one| {
-        json!({ "journal": one.id.as_str(), "operation": one.words, "volume": one.mount.1 })
-    });
+    let recovered = report.recovered.iter().map(
+        |one| json!({ "operation": one.operation, "volume": one.volume, "outcome": one.outcome, "lost": one.lost }),
+    );
+    let failed = report
+        .failed
+        .iter()
+        .map(|(operation, volume, why)| json!({ "operation": operation, "volume": volume, "reason": why }));
+    let interrupted = plan
+        .interrupted
+        .iter()
+        .map(|one| json!({ "journal": one.id.as_str(), "operation": one.words, "volume": one.mount.1 }));
     json!({
         "dry_run": dry_run,
         "unfinished": plan.rows.iter().map(row).collect::<Vec<_>>(),

@@ -12,7 +12,7 @@ use super::consent::{self, No, Question};
 use super::exit::{Exit, UsageError, warn};
 use super::progress::{Progress as Line, bar};
 use super::session::Context;
-use crate::archive::Verdict;
+use crate::archive::{Verdict, hex};
 use crate::core::figures;
 use crate::engine::{Engine, EngineError};
 use crate::model::BytePath;
@@ -77,10 +77,17 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Restore) -
 
 fn request(options: &Restore) -> anyhow::Result<Request> {
     let climbs = |path: &BytePath| path.components().any(|part| part == b"..");
-    let only: Vec<BytePath> = options.paths.iter().map(|path| BytePath::new(path.as_bytes())).collect();
+    let only: Vec<BytePath> = options
+        .paths
+        .iter()
+        .map(|path| BytePath::new(path.as_bytes()))
+        .collect();
     if let Some(path) = only.iter().find(|path| path.is_root() || climbs(path)) {
         let shown = text::printable(path.as_bytes());
-        return Err(UsageError(format!("--path {shown:?} names nothing in the archive; nothing was changed")).into());
+        return Err(UsageError(format!(
+            "--path {shown:?} names nothing in the archive; nothing was changed"
+        ))
+        .into());
     }
     Ok(Request {
         archive: Some(options.archive.clone()).filter(|path| path.as_os_str() != "-"),
@@ -147,7 +154,10 @@ fn lines(plan: &Plan) -> Vec<String> {
     };
     let mut lines = vec![format!("restore {archive} into {into}{whole}")];
     if let Some(origin) = &plan.origin {
-        let at = origin.begun.format(&Rfc3339).unwrap_or_else(|_| "a time that cannot be told".to_owned());
+        let at = origin
+            .begun
+            .format(&Rfc3339)
+            .unwrap_or_else(|_| "a time that cannot be told".to_owned());
         lines.push(format!("  a copy of {}, begun {at}", text::printable_str(&origin.name)));
     }
     if let Some((entries, bytes)) = plan.counts {
@@ -165,10 +175,21 @@ fn lines(plan: &Plan) -> Vec<String> {
     for path in &plan.request.only {
         lines.push(format!("  only {}", text::printable(path.as_bytes())));
     }
-    lines.extend(plan.prefix.as_ref().map(|prefix| format!("  {prefix} is taken off the names")));
-    let ask = plan.needs_name.iter().map(|why| format!("  ask: {}", text::printable_str(why)));
+    lines.extend(
+        plan.prefix
+            .as_ref()
+            .map(|prefix| format!("  {prefix} is taken off the names")),
+    );
+    let ask = plan
+        .needs_name
+        .iter()
+        .map(|why| format!("  ask: {}", text::printable_str(why)));
     lines.extend(ask);
-    lines.extend(plan.caveats.iter().map(|caveat| format!("  note: {}", text::printable_str(caveat))));
+    lines.extend(
+        plan.caveats
+            .iter()
+            .map(|caveat| format!("  note: {}", text::printable_str(caveat))),
+    );
     lines
 }
 
@@ -221,7 +242,7 @@ fn document(plan: &Plan, report: Option<&Report>, dry_run: bool) -> Value {
         "caveats": plan.caveats,
         "entries": plan.counts.map(|(entries, _)| entries),
         "bytes": plan.counts.map(|(_, bytes)| bytes),
-        "digest": plan.digest.map(|digest| restore::words::hex(&digest)),
+        "digest": plan.digest.map(|digest| hex(&digest)),
         "warnings": Value::Array(Vec::new()),
     });
     if let Some(report) = report {

@@ -8,11 +8,12 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vole_agent::proto::archive::{Compression, Counts, Pack, Unpacked};
 
+use super::backup::{check_source, words::lack};
+use super::create;
 use super::restore::filling::{Fed, Feed, Teller};
 use super::restore::fresh::{self, Job};
 use super::restore::{Progress, Report, leads_to, report, volumes, words};
 use super::writable::{self, at, refusal};
-use super::create;
 use crate::archive::Origin;
 use crate::engine::daemon::NewVolume;
 use crate::engine::{Engine, EngineError, Purpose, Target};
@@ -92,7 +93,12 @@ async fn refused(to: &Engine, plan: &Plan) -> Result<Option<String>, EngineError
     if let Err(error) = create::check_name(&wanted.name) {
         return Ok(Some(error.to_string()));
     }
-    if to.daemon.volume(&VolumeName::new(wanted.name.as_str())).await?.is_some() {
+    if to
+        .daemon
+        .volume(&VolumeName::new(wanted.name.as_str()))
+        .await?
+        .is_some()
+    {
         return Ok(Some(format!("there is a volume {} already", wanted.name)));
     }
     if volumes::vanishes(wanted.driver.as_deref(), &wanted.options) {
@@ -177,7 +183,7 @@ pub async fn run(
     let mut report = report(&plan.wanted.name, &unpacked);
     let sent = sent.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(packed) = sent.and_then(|fed| fed.packed) {
-        report.warnings.splice(0..0, packed.lacks.iter().map(words::lack));
+        report.warnings.splice(0..0, packed.lacks.iter().map(lack));
         report.warned += packed.lacking;
         report.partial += packed.partial;
     }
@@ -185,16 +191,16 @@ pub async fn run(
 }
 
 /// Begins to pack the source.
-async fn open(
-    from: &Engine,
-    plan: &Plan,
-    compression: Compression,
-) -> Result<crate::engine::Packing, EngineError> {
+async fn open(from: &Engine, plan: &Plan, compression: Compression) -> Result<crate::engine::Packing, EngineError> {
     let mount = &plan.request.source;
     let now = writable::now(from, &mount.id, &mount.name, mount.kind, &BytePath::root()).await?;
     let (session, root) = writable::open(from, &now.mount, Purpose::Pack).await?;
+    check_source(&session, root)
+        .await
+        .map_err(|why| refusal(why.to_string()))?;
     let origin = Origin::of(&now.mount, from.daemon.endpoint(), plan.at);
-    let head = serde_json::to_vec(&origin).map_err(|error| refusal(format!("the source cannot be described: {error}")))?;
+    let head =
+        serde_json::to_vec(&origin).map_err(|error| refusal(format!("the source cannot be described: {error}")))?;
     Ok(session.pack(Pack {
         at: at(root, b""),
         leave: now.survey.leave.clone(),

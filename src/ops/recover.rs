@@ -55,7 +55,9 @@ impl Doing {
     pub fn words(&self) -> String {
         match self {
             Self::Remove => "the volume that was made for it is not whole and is removed".to_owned(),
-            Self::Mend => "the old contents are kept, or the new ones are brought to their place where that was begun".to_owned(),
+            Self::Mend => {
+                "the old contents are kept, or the new ones are brought to their place where that was begun".to_owned()
+            }
             Self::Forget(why) => format!("{why}: it is forgotten"),
         }
     }
@@ -92,7 +94,11 @@ pub async fn plan(engine: &Engine, store: &Store, made: OffsetDateTime) -> Resul
     let (found, listed) = read(store).await?;
     let (unfinished, mut warnings) = found;
     let (journals, more) = listed;
-    warnings.extend(more.into_iter().filter(|one| !warnings.contains(one)).collect::<Vec<_>>());
+    warnings.extend(
+        more.into_iter()
+            .filter(|one| !warnings.contains(one))
+            .collect::<Vec<_>>(),
+    );
     let mut rows = Vec::new();
     for one in unfinished {
         let doing = match decide(engine, &one).await {
@@ -112,7 +118,9 @@ pub async fn plan(engine: &Engine, store: &Store, made: OffsetDateTime) -> Resul
     Ok(Plan {
         at: made,
         rows,
-        interrupted: interrupted.filter(|one| one.stage == Stage::Interrupted && one.entries > 0).collect(),
+        interrupted: interrupted
+            .filter(|one| one.stage == Stage::Interrupted && one.entries > 0)
+            .collect(),
         warnings,
     })
 }
@@ -143,7 +151,9 @@ pub async fn unfinished(store: &Store) -> Vec<String> {
 fn restore(unfinished: &Unfinished) -> Result<&Restore, EngineError> {
     match &unfinished.header.operation {
         Operation::Restore(restore) => Ok(restore),
-        Operation::Own(_) => Err(refusal("it is a change of owners, which `vole undo` takes back".to_owned())),
+        Operation::Own(_) => Err(refusal(
+            "it is a change of owners, which `vole undo` takes back".to_owned(),
+        )),
     }
 }
 
@@ -191,7 +201,9 @@ async fn look(
         Some(_) if makes => Ok(Doing::Remove),
         Some(_) => Ok(Doing::Mend),
         None if is_empty(session, root).await? => Ok(Doing::Remove),
-        None => Ok(Doing::Forget(format!("volume {name} holds what this did not put there"))),
+        None => Ok(Doing::Forget(format!(
+            "volume {name} holds what this did not put there"
+        ))),
     }
 }
 
@@ -200,13 +212,7 @@ fn another(name: &str) -> String {
 }
 
 /// Whether an opened root is the one of a journal. Numbers of devices may change at a start of the host.
-async fn is_same(
-    site: &Site,
-    now: &Now,
-    info: &RootInfo,
-    session: &Session,
-    root: u32,
-) -> Result<bool, EngineError> {
+async fn is_same(site: &Site, now: &Now, info: &RootInfo, session: &Session, root: u32) -> Result<bool, EngineError> {
     let (_, seen) = now.survey.check(session, root, b"").await?;
     let same_place = match (site.born, seen.born) {
         (Some(then), Some(born)) => then == born,
@@ -299,7 +305,9 @@ async fn remove(engine: &Engine, name: &str) -> Result<String, EngineError> {
     engine.changes()?.remove_volume(&volume).await?;
     match engine.daemon.volume(&volume).await? {
         None => Ok(format!("volume {name}, which was not whole, is removed")),
-        Some(_) => Err(refusal(format!("the engine says that {name} was removed, but it is still there"))),
+        Some(_) => Err(refusal(format!(
+            "the engine says that {name} was removed, but it is still there"
+        ))),
     }
 }
 
@@ -313,7 +321,9 @@ async fn mend(engine: &Engine, unfinished: &Unfinished) -> Result<(String, bool)
         return Err(refusal(another(&site.name)));
     }
     let mended = session.mend(root).await?;
-    let finished = mended.iter().any(|one| one.id == unfinished.id.as_str() && one.finished);
+    let finished = mended
+        .iter()
+        .any(|one| one.id == unfinished.id.as_str() && one.finished);
     Ok(match (finished, restore(unfinished)?.in_place) {
         (true, _) => (format!("{} holds the new contents", site.name), false),
         (false, false) => (format!("{} holds what it held before", site.name), false),

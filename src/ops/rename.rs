@@ -50,7 +50,9 @@ pub async fn plan(engine: &Engine, request: clone::Request, made: OffsetDateTime
 fn attached(mount: &Mount) -> Option<String> {
     let name = &mount.name;
     if !mount.kind.is_volume() {
-        return Some(format!("{name} is no volume, and only volumes have names that vole changes"));
+        return Some(format!(
+            "{name} is no volume, and only volumes have names that vole changes"
+        ));
     }
     let users: BTreeSet<&str> = mount.attachments.iter().map(|one| one.container.as_str()).collect();
     if !users.is_empty() {
@@ -108,7 +110,9 @@ async fn remove(engine: &Engine, mount: &Mount, cancel: CancellationToken) -> Re
     let (to, _steps) = watch::channel(Step::default());
     let evidence = prune::gather(engine, &scope, OffsetDateTime::now_utc(), to, cancel.clone()).await?;
     let plan = Arc::new(prune::plan(scope, &evidence, &engine.rules));
-    let row = plan.row(&name).ok_or_else(|| refusal(format!("{name} is gone already")))?;
+    let row = plan
+        .row(&name)
+        .ok_or_else(|| refusal(format!("{name} is gone already")))?;
     if row.blocked {
         return Err(refusal(row.reason.clone()));
     }

@@ -2,27 +2,17 @@
 
 use std::fs;
 
-use serde_json::Value;
-use vole_test_support::{Engine, Family, Home, Ran};
+use vole_test_support::{Engine, Family, Home};
 
 use crate::dump::likeness;
 use crate::owning::awkward;
 use crate::removal::{container, volume};
+use crate::restores::{ends, labels, words};
 use crate::world::{self, on_own_engines, vole};
 
 on_own_engines! {
     a_clone_is_like_its_source
     a_volume_gets_another_name_when_nothing_knows_it
-}
-
-fn labels(engine: &Engine, name: &str) -> Value {
-    let text = engine.run(["volume", "inspect", name]);
-    let all: Value = serde_json::from_str(&text).unwrap();
-    serde_json::json!([all[0]["Driver"], all[0]["Labels"], all[0]["Options"]])
-}
-
-fn words(ran: &Ran) -> String {
-    format!("{}{}", ran.text(), ran.stderr)
 }
 
 fn a_clone_is_like_its_source(engine: &Engine) {
@@ -31,12 +21,19 @@ fn a_clone_is_like_its_source(engine: &Engine) {
     awkward(&top);
     let before = likeness(&top);
     let (on, home) = (vole().on(engine.host()), Home::new());
-    on.run_in(&home, &["clone", "src", "copy"]).expect(2);
-    on.run_in(&home, &["clone", "src", "copy", "--yes", "--read-only"]).expect(2);
-    on.run_in(&home, &["clone", "src", "copy", "--dry-run"]).expect(0);
+    ends(&on, &home, &["clone", "src", "copy"], 2);
+    ends(&on, &home, &["clone", "src", "copy", "--yes", "--read-only"], 2);
+    ends(&on, &home, &["clone", "src", "copy", "--dry-run"], 0);
     assert_eq!(engine.volume_names(), ["src"]);
-    let done = on.run_in(&home, &["clone", "src", "copy", "--yes", "--json"]).expect(0).json();
-    assert_eq!((&done["source"], &done["target"]), (&"src".into(), &"copy".into()), "{done}");
+    let done = on
+        .run_in(&home, &["clone", "src", "copy", "--yes", "--json"])
+        .expect(0)
+        .json();
+    assert_eq!(
+        (&done["source"], &done["target"]),
+        (&"src".into(), &"copy".into()),
+        "{done}"
+    );
     assert_eq!(likeness(&engine.mount_point("copy")), before);
     assert_eq!(labels(engine, "copy"), labels(engine, "src"));
     let ran = on.run_in(&home, &["clone", "src", "copy", "--yes"]).expect(1);
@@ -44,7 +41,7 @@ fn a_clone_is_like_its_source(engine: &Engine) {
     let host = engine.dir().join("srv");
     fs::create_dir_all(host.join("d")).unwrap();
     fs::write(host.join("d/f"), "f").unwrap();
-    on.run_in(&home, &["clone", host.to_str().unwrap(), "of-path", "--yes"]).expect(0);
+    ends(&on, &home, &["clone", host.to_str().unwrap(), "of-path", "--yes"], 0);
     assert_eq!(likeness(&engine.mount_point("of-path")), likeness(&host));
     // Options that show live data need a word.
     let device = format!("device={}", host.display());
@@ -52,17 +49,29 @@ fn a_clone_is_like_its_source(engine: &Engine) {
     let ran = on.run_in(&home, &["clone", "bound", "again", "--yes"]).expect(1);
     assert!(words(&ran).contains("--include again"), "{}", words(&ran));
     assert!(!engine.volume_names().contains(&"again".to_owned()));
-    on.run_in(&home, &["clone", "bound", "again", "--plain", "--yes"]).expect(0);
+    ends(&on, &home, &["clone", "bound", "again", "--plain", "--yes"], 0);
     assert_eq!(likeness(&engine.mount_point("again")), likeness(&host));
-    let status = on.command(&home, &["clone", "src", "killed", "--yes"]).env("VOLE_FAULT", "restore:before-confirm").status();
+    let status = on
+        .command(&home, &["clone", "src", "killed", "--yes"])
+        .env("VOLE_FAULT", "restore:before-confirm")
+        .status();
     assert_eq!(status.unwrap().code(), None);
-    on.run_in(&home, &["recover", "--yes"]).expect(0);
+    ends(&on, &home, &["recover", "--yes"], 0);
     assert!(!engine.volume_names().contains(&"killed".to_owned()));
     assert_eq!(engine.helper_ids(), Vec::<String>::new());
 }
 
 fn a_volume_gets_another_name_when_nothing_knows_it(engine: &Engine) {
-    volume(engine, &["--label", "com.docker.compose.project=shop", "--label", "com.docker.compose.volume=db"], "shop_db");
+    volume(
+        engine,
+        &[
+            "--label",
+            "com.docker.compose.project=shop",
+            "--label",
+            "com.docker.compose.volume=db",
+        ],
+        "shop_db",
+    );
     let top = engine.mount_point("shop_db");
     awkward(&top);
     let (before, was) = (likeness(&top), labels(engine, "shop_db"));
@@ -72,17 +81,23 @@ fn a_volume_gets_another_name_when_nothing_knows_it(engine: &Engine) {
     assert!(words(&ran).contains("stopped"), "{}", words(&ran));
     assert_eq!(engine.volume_names(), ["shop_db"]);
     engine.run(["rm", "-f", "stopped"]);
-    on.run_in(&home, &["rename", "shop_db", "db"]).expect(2);
+    ends(&on, &home, &["rename", "shop_db", "db"], 2);
     let ran = on.run_in(&home, &["rename", "shop_db", "db", "--dry-run"]).expect(0);
     assert!(words(&ran).contains("compose"), "{}", words(&ran));
     assert_eq!(engine.volume_names(), ["shop_db"]);
-    let done = on.run_in(&home, &["rename", "shop_db", "db", "--yes", "--json"]).expect(0).json();
+    let done = on
+        .run_in(&home, &["rename", "shop_db", "db", "--yes", "--json"])
+        .expect(0)
+        .json();
     assert_eq!(done["removed"], true, "{done}");
     assert_eq!(engine.volume_names(), ["db"]);
     assert_eq!(likeness(&engine.mount_point("db")), before);
     assert_eq!(labels(engine, "db"), was);
     // Killed between the two: both are there.
-    let status = on.command(&home, &["rename", "db", "other", "--yes"]).env("VOLE_FAULT", "rename:copied").status();
+    let status = on
+        .command(&home, &["rename", "db", "other", "--yes"])
+        .env("VOLE_FAULT", "rename:copied")
+        .status();
     assert_eq!(status.unwrap().code(), None);
     assert_eq!(engine.volume_names(), ["db", "other"]);
     assert_eq!(likeness(&engine.mount_point("other")), before);

@@ -236,7 +236,9 @@ async fn open(
     let now = now(engine, mount).await?;
     let site = Site::of(mount, None, (0, 0), 0);
     if let Some(why) = site.differs(&now.mount, now.is_dated()) {
-        return Err(refusal(format!("{name} is another one than the plan was made for: {why}")));
+        return Err(refusal(format!(
+            "{name} is another one than the plan was made for: {why}"
+        )));
     }
     if let Some(why) = &now.survey.refused {
         return Err(refusal(why.clone()));

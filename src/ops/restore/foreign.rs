@@ -63,7 +63,10 @@ impl Names {
             return match self.first.iter().find(|name| is_known(name)) {
                 Some(name) if !self.top => Err(self.unclear(
                     0,
-                    format!("{}/ looks as if a recipe had put it before the contents, but it is not before all of them", text::printable(name)),
+                    format!(
+                        "{}/ looks as if a recipe had put it before the contents, but it is not before all of them",
+                        text::printable(name)
+                    ),
                 )),
                 _ => Ok((0, None)),
             };
@@ -73,7 +76,10 @@ impl Names {
         }
         let name = text::printable(one);
         if self.strays {
-            return Err(self.unclear(1, format!("all names begin with {name}/, but not all hardlinks lead there")));
+            return Err(self.unclear(
+                1,
+                format!("all names begin with {name}/, but not all hardlinks lead there"),
+            ));
         }
         if KNOWN.contains(&one.as_slice()) {
             return Ok((1, Some(format!("{name}/"))));
@@ -83,7 +89,9 @@ impl Names {
             (true, Some(below), None) if !self.bare[1] => Ok((2, Some(format!("{name}/{}/", text::printable(below))))),
             _ => Err(self.unclear(
                 1,
-                format!("all names begin with {name}/, which may be part of the contents or may have been put before them"),
+                format!(
+                    "all names begin with {name}/, which may be part of the contents or may have been put before them"
+                ),
             )),
         }
     }
@@ -98,7 +106,8 @@ impl Names {
 }
 
 fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".")
+    path.split(|&byte| byte == b'/')
+        .filter(|part| !part.is_empty() && *part != b".")
 }
 
 fn keep(names: &mut BTreeSet<Vec<u8>>, name: &[u8]) {
@@ -144,9 +153,15 @@ mod tests {
     #[test]
     fn what_recipes_put_before_names_is_taken_away() {
         let strip = |entries| names(entries).unwrap();
-        assert_eq!(strip(&[("volume/", None), ("volume/a", None), ("volume/b", Some("volume/a"))]), (1, Some("volume/".to_owned())));
+        assert_eq!(
+            strip(&[("volume/", None), ("volume/a", None), ("volume/b", Some("volume/a"))]),
+            (1, Some("volume/".to_owned()))
+        );
         assert_eq!(strip(&[("volume/a", None), ("volume/d/b", None)]).0, 1);
-        assert_eq!(strip(&[("backup/", None), ("backup/blog/", None), ("backup/blog/a", None)]), (2, Some("backup/blog/".to_owned())));
+        assert_eq!(
+            strip(&[("backup/", None), ("backup/blog/", None), ("backup/blog/a", None)]),
+            (2, Some("backup/blog/".to_owned()))
+        );
         // With an entry for the top nothing was put before the names.
         assert_eq!(strip(&[("", None), ("volume/", None), ("volume/a", None)]), (0, None));
         assert_eq!(strip(&[("a", None), ("b/", None)]), (0, None));

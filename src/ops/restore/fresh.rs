@@ -59,7 +59,12 @@ pub(in crate::ops) async fn fill(
     engine.changes()?;
     create::check_name(&wanted.name).map_err(|error| refusal(error.to_string()))?;
     // Before the journal: a volume that is there was not made by this.
-    if engine.daemon.volume(&VolumeName::new(wanted.name.as_str())).await?.is_some() {
+    if engine
+        .daemon
+        .volume(&VolumeName::new(wanted.name.as_str()))
+        .await?
+        .is_some()
+    {
         return Err(refusal(CreateError::Exists(wanted.name.clone()).to_string()));
     }
     engine.release().await;
@@ -250,6 +255,8 @@ async fn remove(engine: &Engine, made: &VolumeRow) -> Result<(), EngineError> {
     engine.changes()?.remove_volume(&name).await?;
     match engine.daemon.volume(&name).await? {
         None => Ok(()),
-        Some(_) => Err(refusal("the engine says that it was removed, but it is still there".to_owned())),
+        Some(_) => Err(refusal(
+            "the engine says that it was removed, but it is still there".to_owned(),
+        )),
     }
 }

@@ -33,7 +33,10 @@ pub(super) async fn plan(
         None => source::peek(&source).await?,
     };
     let origin = checked.origin.clone();
-    let wanted = request.target.clone().or_else(|| origin.as_ref().map(|origin| origin.name.clone()));
+    let wanted = request
+        .target
+        .clone()
+        .or_else(|| origin.as_ref().map(|origin| origin.name.clone()));
     let mut plan = Plan {
         request,
         at,
@@ -106,7 +109,8 @@ async fn over(engine: &Engine, plan: &mut Plan, mount: Arc<Mount>) -> Result<(),
         return Ok(());
     }
     if plan.request.in_place && plan.verdict != Some(Verdict::Ok) {
-        let why = "--in-place removes the old contents first: that is done only with an archive that was proved whole before";
+        let why =
+            "--in-place removes the old contents first: that is done only with an archive that was proved whole before";
         plan.refused = Some(why.to_owned());
         return Ok(());
     }
@@ -122,18 +126,25 @@ async fn over(engine: &Engine, plan: &mut Plan, mount: Arc<Mount>) -> Result<(),
         plan.refused = Some(format!("{name} is not empty: --overwrite replaces what it holds"));
         return Ok(());
     }
-    if let (Some((_, needed)), Some(free), false, true) =
-        (plan.counts, looked.free, plan.request.in_place, plan.request.only.is_empty())
-        && needed > free
+    if let (Some((_, needed)), Some(free), false, true) = (
+        plan.counts,
+        looked.free,
+        plan.request.in_place,
+        plan.request.only.is_empty(),
+    ) && needed > free
     {
         let room = existing::no_room(&name, needed, free);
-        plan.refused = Some(format!("{room}: the old contents stay until the new ones are there; --in-place removes them first"));
+        plan.refused = Some(format!(
+            "{room}: the old contents stay until the new ones are there; --in-place removes them first"
+        ));
         return Ok(());
     }
     if !looked.empty {
         plan.needs_name = Some(match (plan.request.only.is_empty(), plan.request.in_place) {
             (true, false) => format!("what {name} holds now is replaced, and nothing brings it back"),
-            (true, true) => format!("what {name} holds now is removed before the new contents are there, and nothing brings it back"),
+            (true, true) => format!(
+                "what {name} holds now is removed before the new contents are there, and nothing brings it back"
+            ),
             (false, _) => format!("what {name} holds at these paths is replaced, and nothing brings it back"),
         });
     }
@@ -156,11 +167,15 @@ async fn new(engine: &Engine, plan: &mut Plan, name: &str, origin: Option<&Origi
     }
     // The list may lag behind.
     if engine.daemon.volume(&VolumeName::new(name)).await?.is_some() {
-        plan.refused = Some(format!("there is a volume {name} already, which the engine does not list"));
+        plan.refused = Some(format!(
+            "there is a volume {name} already, which the engine does not list"
+        ));
         return Ok(());
     }
     if plan.request.in_place {
-        plan.refused = Some(format!("there is no volume {name}, so --in-place has nothing to remove"));
+        plan.refused = Some(format!(
+            "there is no volume {name}, so --in-place has nothing to remove"
+        ));
         return Ok(());
     }
     if volumes::vanishes(wanted.driver.as_deref(), &wanted.options) {
@@ -174,7 +189,8 @@ async fn new(engine: &Engine, plan: &mut Plan, name: &str, origin: Option<&Origi
         plan.needs_name = Some(format!("{why}; --plain makes it without options"));
     }
     if let Some(origin) = origin {
-        plan.caveats.extend(volumes::compose_caveat(&wanted.labels, &origin.name, name));
+        plan.caveats
+            .extend(volumes::compose_caveat(&wanted.labels, &origin.name, name));
     }
     Ok(())
 }

@@ -8,7 +8,9 @@ use vole_agent::proto::archive::{Counts, Unpacked};
 use super::filling::{Fed, Feed, Teller};
 use super::fresh::{self, Job};
 use super::{Into, Plan, Progress, Report, existing, plan, words};
+use crate::archive::hex;
 use crate::engine::{Engine, EngineError};
+use crate::ops::backup::words::lack;
 use crate::ops::writable::refusal;
 
 /// See [`super::run`].
@@ -53,8 +55,8 @@ pub(in crate::ops) fn report(target: &str, unpacked: &Unpacked) -> Report {
         target: target.to_owned(),
         entries: unpacked.made.entries,
         bytes: unpacked.made.bytes,
-        digest: unpacked.digest.map(|digest| words::hex(&digest)),
-        warnings: unpacked.lacks.iter().map(words::lack).collect(),
+        digest: unpacked.digest.map(|digest| hex(&digest)),
+        warnings: unpacked.lacks.iter().map(lack).collect(),
         warned: unpacked.lacking,
         partial: unpacked.lacking.saturating_sub(harmless),
     }

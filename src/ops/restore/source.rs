@@ -69,9 +69,13 @@ impl Source {
         let no_wait = i32::try_from(no_wait).map_err(|error| refusal(error.to_string()))?;
         let opened = OpenOptions::new().read(true).custom_flags(no_wait).open(path);
         let file = opened.map_err(|error| refusal(format!("cannot open {shown}: {error}")))?;
-        let meta = file.metadata().map_err(|error| refusal(format!("cannot look at {shown}: {error}")))?;
+        let meta = file
+            .metadata()
+            .map_err(|error| refusal(format!("cannot look at {shown}: {error}")))?;
         if !meta.is_file() {
-            return Err(refusal(format!("{shown} is no file; what comes by a pipe is restored from -")));
+            return Err(refusal(format!(
+                "{shown} is no file; what comes by a pipe is restored from -"
+            )));
         }
         Ok(Self(Some(Arc::new(Held::File(file)))))
     }
@@ -215,7 +219,10 @@ pub(super) async fn check(
     checked.caveats.extend(match beside {
         Ok(Some(archive)) if archive.status == Status::Partial => {
             let first = archive.warnings.first().map_or("something", String::as_str);
-            Some(format!("the copy itself is partial: {}", crate::text::printable_str(first)))
+            Some(format!(
+                "the copy itself is partial: {}",
+                crate::text::printable_str(first)
+            ))
         }
         Ok(_) => None,
         Err(why) => Some(format!("what stands beside it cannot be read: {why}")),
@@ -318,7 +325,11 @@ impl Looked {
 /// Reads the JSON of an archive's head.
 fn origin(head: Option<&[u8]>) -> Result<Option<Origin>, EngineError> {
     let origin = head.map(serde_json::from_slice).transpose();
-    origin.map_err(|error| refusal(format!("the archive does not say of what it was made: its head makes no sense ({error})")))
+    origin.map_err(|error| {
+        refusal(format!(
+            "the archive does not say of what it was made: its head makes no sense ({error})"
+        ))
+    })
 }
 
 /// Looks at what comes by a pipe first, and keeps it.

@@ -36,7 +36,10 @@ fn or<'a>(word: &'a str, none: &'a str) -> &'a str {
 
 /// Whether a volume of these options is memory that is gone as soon as nobody has it mounted.
 pub(in crate::ops) fn vanishes(driver: Option<&str>, options: &BTreeMap<String, String>) -> bool {
-    driver.unwrap_or("local") == "local" && options.get("type").is_some_and(|kind| matches!(kind.as_str(), "tmpfs" | "ramfs"))
+    driver.unwrap_or("local") == "local"
+        && options
+            .get("type")
+            .is_some_and(|kind| matches!(kind.as_str(), "tmpfs" | "ramfs"))
 }
 
 /// The volume that an archive was made of, under a name. `plain` leaves driver and options out, of a bind there are none.
@@ -123,7 +126,11 @@ mod tests {
             &[("type", "nfs"), ("o", "addr=1.2.3.4"), ("device", ":/export")],
             &[("type", "cifs"), ("device", "//server/share")],
             &[("type", "ext4"), ("device", "/dev/sdb1")],
-            &[("type", "overlay"), ("o", "lowerdir=/a,upperdir=/b,workdir=/c"), ("device", "overlay")],
+            &[
+                ("type", "overlay"),
+                ("o", "lowerdir=/a,upperdir=/b,workdir=/c"),
+                ("device", "overlay"),
+            ],
             &[("device", "/dev/sdb1")],
         ] {
             assert!(shows(Some("local"), &options(live)).is_some(), "{live:?}");

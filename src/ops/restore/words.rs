@@ -1,6 +1,4 @@
-//! Restores in words: what is done, what an archive or a target lacks, what differs.
-
-use vole_agent::proto::archive::{Lack, Want};
+//! Restores in words: what is done, what differs, what an agent says of an archive.
 
 use super::Request;
 use crate::archive::Origin;
@@ -14,24 +12,6 @@ pub fn operation(request: &Request) -> String {
         Some(path) => format!("restore of {}", text::printable(path.as_os_str().as_encoded_bytes())),
         None => "restore of what came by a pipe".to_owned(),
     }
-}
-
-/// What an entry lacks.
-pub fn lack(lack: &Lack) -> String {
-    let path = match lack.path.as_slice() {
-        b"" => "the top".to_owned(),
-        path => text::printable(path),
-    };
-    let errno = |errno: i32| std::io::Error::from_raw_os_error(errno).to_string();
-    let why = match lack.want {
-        Want::Socket => "a socket, which means nothing without its program".to_owned(),
-        Want::OtherMount => "another file system is mounted there".to_owned(),
-        Want::Changed => "it changed while it was read, each time".to_owned(),
-        Want::Vanished => "it was gone when its turn came".to_owned(),
-        Want::Unreadable(number) => format!("it could not be read: {}", errno(number)),
-        Want::Refused(number) => format!("not all of it could be made as it was: {}", errno(number)),
-    };
-    format!("{path}: {why}")
 }
 
 /// What differs between the volume that an archive was made of and the one whose contents it replaces.
@@ -56,9 +36,4 @@ pub(in crate::ops) fn damaged(error: EngineError) -> EngineError {
 /// How the reader begins what it says of an archive that is not whole.
 fn is_damage(message: &str) -> bool {
     message.starts_with("the archive ends too early") || message.starts_with("the archive is damaged")
-}
-
-/// Bytes in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    crate::archive::hex(bytes)
 }

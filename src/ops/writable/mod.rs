@@ -115,7 +115,11 @@ fn uses(inventory: &Inventory, mount: &Mount, survey: &Survey, others: &[&Arc<Mo
 /// # Errors
 ///
 /// When it cannot be reached; [`EngineError::ReadOnly`] for a purpose that writes and an engine that nobody changes.
-pub(in crate::ops) async fn open(engine: &Engine, mount: &Mount, purpose: Purpose) -> Result<(Session, u32), EngineError> {
+pub(in crate::ops) async fn open(
+    engine: &Engine,
+    mount: &Mount,
+    purpose: Purpose,
+) -> Result<(Session, u32), EngineError> {
     let spec = OpenSpec {
         targets: vec![Target::of(mount).map_err(refusal)?],
         purpose,

@@ -195,7 +195,9 @@ fn look(survey: &mut Survey, layers: &[String], others: &[String], below: &[u8])
         ((rustix::fs::major(dev), rustix::fs::minor(dev)), meta.ino())
     });
     let mounts = Mounts::read();
-    survey.leave = mounts.as_ref().map_or_else(Vec::new, |mounts| mounts.beneath(resolved.as_bytes()));
+    survey.leave = mounts
+        .as_ref()
+        .map_or_else(Vec::new, |mounts| mounts.beneath(resolved.as_bytes()));
     let place = mounts.as_ref().and_then(|mounts| {
         let place = refuse::join(&resolved, below);
         Some((mounts, mounts.locate_canonical(place.as_bytes())?))
