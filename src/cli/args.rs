@@ -1,11 +1,14 @@
 //! The arguments, as clap reads them. Says nothing of what a command does.
 
+mod backup;
 mod restore;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+pub use backup::{Backup, Backups, CompressionWord, Consistency, Verify};
 
 use super::exit::Exit;
 use super::output::Output;
@@ -118,6 +121,12 @@ pub enum Command {
     Recover(Recover),
     /// Says why containers are refused something on their mounts, and what mends it. Tries every access without writing.
     Doctor(Doctor),
+    /// Copies mounts into archives that any tar can read and that prove by themselves that they are whole.
+    Backup(Backup),
+    /// Lists the archives that are there, newest first.
+    Backups(Backups),
+    /// Proves from an archive alone that it is whole, or says where it is damaged.
+    Verify(Verify),
     /// Prints the keys of the screen.
     Keys(Keys),
     /// Prints where vole keeps its files and what is configured.

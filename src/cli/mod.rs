@@ -2,6 +2,8 @@
 //! code. Does nothing itself that another caller of the operations would have to do again.
 
 pub mod args;
+mod backup;
+mod backups;
 mod cat;
 mod chown;
 mod clone;
@@ -29,6 +31,7 @@ mod session;
 mod table;
 mod tree;
 mod undo;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -87,7 +90,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         cancel,
         beside: TaskTracker::new(),
     };
-    let ended = engine_command(&context, command).await;
+    let ended = match command {
+        // These ask no engine either, and may take their time.
+        Command::Backups(options) => backups::run(&context, &options).await,
+        Command::Verify(options) => verify::run(&context, &options).await,
+        command => engine_command(&context, command).await,
+    };
     listening.abort();
     match ended {
         Ok(_) | Err(_) if context.cancel.is_cancelled() => Ok(Exit::Cancelled),
@@ -120,7 +128,12 @@ async fn engine_command(context: &Context, command: Command) -> anyhow::Result<E
             Command::Clone(options) => clone::run(context, &engine, &options).await,
             Command::Rename(options) => rename::run(context, &engine, &options).await,
             Command::Recover(options) => recover::run(context, &engine, &options).await,
-            Command::Keys(_) | Command::Config | Command::Completions { .. } => Ok(Exit::Done),
+            Command::Backup(options) => backup::run(context, &engine, &options).await,
+            Command::Backups(_)
+            | Command::Verify(_)
+            | Command::Keys(_)
+            | Command::Config
+            | Command::Completions { .. } => Ok(Exit::Done),
         }
     };
     let ended = running.await;

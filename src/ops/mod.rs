@@ -19,4 +19,5 @@ pub mod search;
 pub mod sightings;
 pub mod size;
 pub mod sizes;
+pub mod verify;
 mod writable;
