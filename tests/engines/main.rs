@@ -23,6 +23,7 @@ mod owning_hard;
 mod quiet;
 mod removal;
 mod restores;
+mod restores_hard;
 mod scenarios;
 mod sizes;
 mod traces;
