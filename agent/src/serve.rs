@@ -180,6 +180,11 @@ impl Sink {
         }
     }
 
+    /// Wants no more data: what waits for it sees its end.
+    pub fn close_input(&self) {
+        self.gate.end_data();
+    }
+
     /// Waits for the next frame of data; `None` behind the last.
     fn frame(&self) -> io::Result<Option<Vec<u8>>> {
         let mut inbox = lock(&self.gate.inbox);

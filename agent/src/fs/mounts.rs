@@ -115,6 +115,16 @@ pub(crate) fn path_of(fd: impl AsFd) -> Option<Vec<u8>> {
     Some(link.into_os_string().into_vec())
 }
 
+/// The first mount beneath an open directory, as a path relative to it; none without /proc.
+pub(crate) fn beneath(fd: impl AsFd) -> Option<Vec<u8>> {
+    let top = path_of(fd)?;
+    let text = std::fs::read("/proc/self/mountinfo").ok()?;
+    let points = parse(&text).into_iter().map(|line| line.point);
+    points
+        .filter_map(|point| below(&point, &top).map(<[u8]>::to_vec))
+        .find(|below| !below.is_empty())
+}
+
 /// The part of `path` below `point`, without a leading slash; `None` when it is not below.
 pub(crate) fn below<'a>(path: &'a [u8], point: &[u8]) -> Option<&'a [u8]> {
     let rest = if point == b"/" { path } else { path.strip_prefix(point)? };

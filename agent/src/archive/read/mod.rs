@@ -12,6 +12,7 @@ mod pipe;
 mod sparse;
 
 pub use damage::{Broken, Damage, Wrong};
+pub(crate) use damage::shown;
 
 pub use entries::Reader;
 pub use open::{Ending, Opened, Seal, Source};

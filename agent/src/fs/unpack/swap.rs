@@ -1,0 +1,515 @@
+//! The exchange of old contents for new ones by renaming, in steps that can each be done again: whoever is killed between
+//! two of them left a state from which [`Staging::forward`] goes on, or [`Staging::back`] returns.
+//!
+//! ```text
+//! .vole-new-ID/before    what the root was, for who takes back
+//! .vole-new-ID/new/      what was unpacked
+//! .vole-new-ID/commit    the plan: old contents go to old/
+//! .vole-new-ID/moved     the same file renamed: new contents go to the root
+//! .vole-new-ID.done      the directory renamed: all that is left of it is removed
+//! ```
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags, RenameFlags, fsync, mkdirat, openat, renameat, renameat_with, syncfs};
+use rustix::io::{Errno, read, write};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::names::STAGING;
+use super::stamp::{Stamp, set_mtime};
+use super::{LOST_AND_FOUND, clear, is_reserved, told, tree};
+use crate::fs::fault;
+use crate::fs::meta::Meta;
+use crate::fs::resolve::Resolver;
+use crate::proto::Fault;
+use crate::serve::Halt;
+
+const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
+const BEFORE: &CStr = c"before";
+const NEW: &CStr = c"new";
+const OLD: &CStr = c"old";
+const WRITING: &CStr = c"writing";
+const COMMIT: &CStr = c"commit";
+const MOVED: &CStr = c"moved";
+/// Names that are renamed between two looks at a directory.
+const BATCH: usize = 1000;
+/// Most bytes of a record.
+const RECORD: usize = 64 << 20;
+
+/// Why an exchange ended early.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// As if this process had been killed: nothing is tidied up. Only tests do that.
+    Dead,
+    /// Something failed.
+    Fault(Fault),
+}
+
+impl Stop {
+    pub(super) fn fault(self) -> Fault {
+        match self {
+            Self::Dead => told(b"", Errno::CANCELED, "stopped"),
+            Self::Fault(fault) => fault,
+        }
+    }
+
+    pub(super) fn halt(self) -> Halt {
+        self.fault().into()
+    }
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// What is exchanged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Plan {
+    /// Only these paths; `None` for everything.
+    paths: Option<Vec<Vec<u8>>>,
+    /// What the root gets.
+    top: Option<Stamp>,
+}
+
+/// Where an exchange is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Old contents move out.
+    Commit,
+    /// New contents move in.
+    Moved,
+}
+
+/// Is asked before each step.
+pub(super) type Ask<'a> = Box<dyn FnMut() -> Result<(), Stop> + 'a>;
+
+/// A staging directory.
+pub(super) struct Staging<'a> {
+    resolver: Resolver,
+    root: &'a OwnedFd,
+    name: CString,
+    dir: OwnedFd,
+    pub(super) ask: Ask<'a>,
+}
+
+impl<'a> Staging<'a> {
+    /// Makes one in a root.
+    pub(super) fn create(resolver: Resolver, root: &'a OwnedFd, id: &str) -> Result<Self, Fault> {
+        let name = CString::new([STAGING, id.as_bytes()].concat());
+        let name = name.map_err(|_| told(b"", Errno::INVAL, "the name of the staging directory is none"))?;
+        let made = |errno| fault(name.to_bytes(), errno, "making the staging directory");
+        let before = Stamp::read(root).map_err(made)?;
+        mkdirat(root, name.as_c_str(), Mode::RWXU).map_err(made)?;
+        let dir = resolver.child(root, &name, FLAGS).map_err(made)?;
+        let staging = Self {
+            resolver,
+            root,
+            name: name.clone(),
+            dir,
+            ask: Box::new(|| Ok(())),
+        };
+        let prepared = tree::open_up(&staging.dir)
+            .and_then(|_| mkdirat(&staging.dir, NEW, Mode::RWXU))
+            .and_then(|()| mkdirat(&staging.dir, OLD, Mode::RWXU))
+            .map_err(made)
+            .and_then(|()| staging.write(BEFORE, &before).map_err(Stop::fault));
+        match prepared {
+            Ok(()) => Ok(staging),
+            Err(fault) => Err(match clear::tree(resolver, root, &name, &mut || Ok(())) {
+                Ok(()) => fault,
+                Err((_, errno)) => told(
+                    name.to_bytes(),
+                    errno,
+                    &format!("{}; then, removing the staging directory: {errno}", fault.message),
+                ),
+            }),
+        }
+    }
+
+    /// One that was found.
+    pub(super) fn found(resolver: Resolver, root: &'a OwnedFd, name: CString) -> Result<Self, Errno> {
+        let dir = resolver.child(root, &name, FLAGS)?;
+        Ok(Self {
+            resolver,
+            root,
+            name,
+            dir,
+            ask: Box::new(|| Ok(())),
+        })
+    }
+
+    /// Whether all that is in it is what this module puts there.
+    pub(super) fn is_ours(&self) -> Result<bool, Errno> {
+        let mut ours = true;
+        let known = [BEFORE, NEW, OLD, WRITING, COMMIT, MOVED];
+        clear::each(&self.dir, |name| {
+            ours &= known.contains(&name);
+            ours
+        })?;
+        Ok(ours)
+    }
+
+    fn fail(&self, errno: Errno, tried: &str) -> Stop {
+        Stop::Fault(fault(self.name.to_bytes(), errno, tried))
+    }
+
+    fn sub(&self, name: &CStr) -> Result<OwnedFd, Stop> {
+        let opened = self.resolver.child(&self.dir, name, FLAGS);
+        opened.map_err(|errno| self.fail(errno, "opening the staging directory"))
+    }
+
+    /// The directory that takes the new contents.
+    pub(super) fn new_dir(&self) -> Result<OwnedFd, Fault> {
+        self.sub(NEW).map_err(Stop::fault)
+    }
+
+    /// Decides what is exchanged, and makes sure as far as can be seen that nothing in the way will refuse.
+    pub(super) fn plan(&self, only: &[Vec<u8>], top: Option<Stamp>) -> Result<Plan, Fault> {
+        let mut obstacle = None;
+        if only.is_empty() {
+            let root = Meta::of(self.root).map_err(|errno| fault(b"", errno, "looking at the root"))?;
+            let looked = clear::each(self.root, |name| {
+                if !is_reserved(name) {
+                    obstacle = obstructs(self.root, name, &root);
+                }
+                obstacle.is_none()
+            });
+            looked.map_err(|errno| fault(b"", errno, "looking at what is there"))?;
+            return obstacle.map_or(Ok(Plan { paths: None, top }), Err);
+        }
+        let mut paths = Vec::new();
+        for path in only {
+            let point = self.point(path).map_err(|errno| fault(path, errno, "looking at what is there"))?;
+            if !paths.contains(&point) {
+                paths.push(point);
+            }
+        }
+        for path in &paths {
+            let (dir, name) = self.parent(self.root, path).map_err(Stop::fault)?;
+            let above = Meta::of(&dir).map_err(|errno| fault(path, errno, "looking at what is there"))?;
+            if let Some(fault) = obstructs(&dir, &name, &above) {
+                return Err(Fault {
+                    path: path.clone(),
+                    ..fault
+                });
+            }
+        }
+        let paths = Some(paths);
+        Ok(Plan { paths, top: None })
+    }
+
+    /// Where a path is exchanged: at the first of its directories that is missing, so that it comes with them.
+    fn point(&self, path: &[u8]) -> Result<Vec<u8>, Errno> {
+        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        for end in ends {
+            let (dir, name) = self.resolver.parent(self.root, &path[..end])?;
+            match Meta::at(&dir, &name) {
+                Ok(meta) if meta.is_dir() => {}
+                Ok(_) | Err(Errno::NOENT) => return Ok(path[..end].to_vec()),
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(path.to_vec())
+    }
+
+    fn parent(&self, top: &OwnedFd, path: &[u8]) -> Result<(OwnedFd, CString), Stop> {
+        let found = self.resolver.parent(top, path);
+        found.map_err(|errno| fault(path, errno, "opening the directory of what is exchanged").into())
+    }
+
+    /// Exchanges: from here on it is finished by whoever comes, or taken back. What came out less than perfect is told.
+    pub(super) fn swap(&mut self, plan: &Plan) -> Result<Vec<Fault>, Stop> {
+        (self.ask)()?;
+        self.write(COMMIT, plan)?;
+        match self.forward(plan, Phase::Commit) {
+            Ok(notes) => Ok(notes),
+            Err(Stop::Dead) => Err(Stop::Dead),
+            Err(Stop::Fault(why)) => match self.back(plan) {
+                Ok(()) => Err(why.into()),
+                Err(Stop::Dead) => Err(Stop::Dead),
+                Err(Stop::Fault(after)) => Err(Fault {
+                    message: format!("{}; then, taking it back: {}", why.message, after.message),
+                    ..why
+                }
+                .into()),
+            },
+        }
+    }
+
+    /// Goes on from a phase to the end.
+    pub(super) fn forward(&mut self, plan: &Plan, phase: Phase) -> Result<Vec<Fault>, Stop> {
+        let mut notes = Vec::new();
+        if phase == Phase::Commit {
+            self.out(plan)?;
+            self.settle()?;
+            self.mark(COMMIT, MOVED)?;
+        }
+        self.bring_in(plan)?;
+        if let Some(top) = &plan.top {
+            (self.ask)()?;
+            let given = top.give_root(self.root, &mut |errno| {
+                notes.push(fault(b"", errno, "setting the root's owner, mode or attributes"));
+            });
+            given.map_err(|errno| fault(b"", errno, "setting the root's owner, mode and time"))?;
+        }
+        self.settle()?;
+        let done = CString::new([self.name.to_bytes(), b".done"].concat()).unwrap_or_default();
+        let (root, name) = (self.root, self.name.clone());
+        self.rename((root, &name), (root, &done))?;
+        self.name = done;
+        // The new contents stand; what cannot be removed now is removed by who mends.
+        match self.remove(&mut || Ok(())) {
+            Ok(()) => {}
+            Err(Stop::Dead) => return Err(Stop::Dead),
+            Err(Stop::Fault(fault)) => notes.push(fault),
+        }
+        if let Some(top) = &plan.top {
+            set_mtime(self.root, top.mtime).map_err(|errno| fault(b"", errno, "setting the root's time"))?;
+        }
+        Ok(notes)
+    }
+
+    fn out(&mut self, plan: &Plan) -> Result<(), Stop> {
+        let (root, old) = (self.root, self.sub(OLD)?);
+        match &plan.paths {
+            None => self.all(root, &old, &is_reserved),
+            Some(paths) => {
+                for (at, path) in paths.iter().enumerate() {
+                    let (dir, name) = self.parent(root, path)?;
+                    let kept = number(at);
+                    if Meta::at(&dir, &name).is_ok() && Meta::at(&old, &kept) == Err(Errno::NOENT) {
+                        self.rename((&dir, &name), (&old, &kept))?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn bring_in(&mut self, plan: &Plan) -> Result<(), Stop> {
+        let (root, new) = (self.root, self.sub(NEW)?);
+        match &plan.paths {
+            None => {
+                let has_lost = Meta::at(root, LOST_AND_FOUND).is_ok();
+                self.all(&new, root, &|name| has_lost && name == LOST_AND_FOUND)
+            }
+            Some(paths) => self.each_path(paths, &new, root),
+        }
+    }
+
+    /// Moves paths from one tree to the other, where they are still there.
+    fn each_path(&mut self, paths: &[Vec<u8>], from: &OwnedFd, to: &OwnedFd) -> Result<(), Stop> {
+        for path in paths {
+            let (source, name) = match self.resolver.parent(from, path) {
+                Ok(found) => found,
+                Err(Errno::NOENT) => continue,
+                Err(errno) => return Err(fault(path, errno, "opening what is exchanged").into()),
+            };
+            if Meta::at(&source, &name).is_ok() {
+                let (target, _) = self.parent(to, path)?;
+                self.rename((&source, &name), (&target, &name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an exchange back, from whichever phase it is in.
+    pub(super) fn back(&mut self, plan: &Plan) -> Result<(), Stop> {
+        let (root, old) = (self.root, self.sub(OLD)?);
+        if Meta::at(&self.dir, MOVED).is_ok() {
+            let new = self.sub(NEW)?;
+            match &plan.paths {
+                // What never moved in is still there: its name in the root is somebody else's.
+                None => self.all(root, &new, &|name| is_reserved(name) || Meta::at(&new, name).is_ok())?,
+                Some(paths) => {
+                    for path in paths {
+                        let (target, name) = self.parent(&new, path)?;
+                        if Meta::at(&target, &name) == Err(Errno::NOENT) {
+                            self.each_path(std::slice::from_ref(path), root, &new)?;
+                        }
+                    }
+                }
+            }
+            self.settle()?;
+            self.mark(MOVED, COMMIT)?;
+        }
+        match &plan.paths {
+            None => self.all(&old, root, &|_| false)?,
+            Some(paths) => {
+                for (at, path) in paths.iter().enumerate() {
+                    let kept = number(at);
+                    if Meta::at(&old, &kept).is_ok() {
+                        let (dir, name) = self.parent(root, path)?;
+                        self.rename((&old, &kept), (&dir, &name))?;
+                    }
+                }
+            }
+        }
+        (self.ask)()?;
+        if let Some(before) = self.read::<Stamp>(BEFORE)? {
+            let given = before.give_root(self.root, &mut |_| {});
+            given.map_err(|errno| fault(b"", errno, "giving the root back its owner and mode"))?;
+        }
+        self.settle()?;
+        self.mark(COMMIT, WRITING)
+    }
+
+    /// Moves everything from one directory to another.
+    fn all(&mut self, from: &OwnedFd, to: &OwnedFd, spare: &dyn Fn(&CStr) -> bool) -> Result<(), Stop> {
+        loop {
+            let mut names = Vec::new();
+            let looked = clear::each(from, |name| {
+                if !spare(name) {
+                    names.push(name.to_owned());
+                }
+                names.len() < BATCH
+            });
+            looked.map_err(|errno| self.fail(errno, "looking at what is exchanged"))?;
+            if names.is_empty() {
+                return Ok(());
+            }
+            for name in &names {
+                self.rename((from, name), (to, name))?;
+            }
+        }
+    }
+
+    /// Renames, never over something.
+    fn rename(&mut self, from: (&OwnedFd, &CStr), to: (&OwnedFd, &CStr)) -> Result<(), Stop> {
+        (self.ask)()?;
+        let renamed = match renameat_with(from.0, from.1, to.0, to.1, RenameFlags::NOREPLACE) {
+            // Not every file system and kernel knows the flag.
+            Err(Errno::INVAL | Errno::NOSYS) => match Meta::at(to.0, to.1) {
+                Ok(_) => Err(Errno::EXIST),
+                Err(Errno::NOENT) => renameat(from.0, from.1, to.0, to.1),
+                Err(errno) => Err(errno),
+            },
+            renamed => renamed,
+        };
+        renamed.map_err(|errno| fault(from.1.to_bytes(), errno, "exchanging old contents for new ones").into())
+    }
+
+    /// Renames a record.
+    fn mark(&mut self, from: &CStr, to: &CStr) -> Result<(), Stop> {
+        (self.ask)()?;
+        let marked = renameat(&self.dir, from, &self.dir, to).and_then(|()| fsync(&self.dir));
+        marked.map_err(|errno| self.fail(errno, "noting how far the exchange is"))
+    }
+
+    /// Waits until all that was renamed is on the disk.
+    fn settle(&self) -> Result<(), Stop> {
+        syncfs(self.root).map_err(|errno| self.fail(errno, "waiting for the disk"))
+    }
+
+    /// Writes a record, whole or not at all.
+    fn write(&self, name: &CStr, record: &impl Serialize) -> Result<(), Stop> {
+        let tried = "writing down what is exchanged";
+        let body = postcard::to_stdvec(record).map_err(|_| self.fail(Errno::INVAL, tried))?;
+        let digest: [u8; 32] = Sha256::digest(&body).into();
+        let bytes = [digest.as_slice(), &body].concat();
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let written = openat(&self.dir, WRITING, flags, Mode::RUSR | Mode::WUSR).and_then(|fd| {
+            let mut rest = bytes.as_slice();
+            while !rest.is_empty() {
+                let count = write(&fd, rest)?;
+                rest = &rest[count..];
+            }
+            fsync(&fd)
+        });
+        written
+            .and_then(|()| renameat(&self.dir, WRITING, &self.dir, name))
+            .and_then(|()| fsync(&self.dir))
+            .map_err(|errno| self.fail(errno, tried))
+    }
+
+    /// Reads a record; `None` when there is none.
+    fn read<T: DeserializeOwned>(&self, name: &CStr) -> Result<Option<T>, Stop> {
+        let tried = "reading what was to be exchanged";
+        let fd = match self.resolver.child(&self.dir, name, OFlags::RDONLY) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(self.fail(errno, tried)),
+        };
+        let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+        loop {
+            let count = read(&fd, &mut buffer[..]).map_err(|errno| self.fail(errno, tried))?;
+            bytes.extend_from_slice(&buffer[..count]);
+            if count == 0 || bytes.len() > RECORD {
+                break;
+            }
+        }
+        let record = bytes.split_at_checked(32).filter(|(digest, body)| {
+            let right: [u8; 32] = Sha256::digest(body).into();
+            right == **digest
+        });
+        let record = record.and_then(|(_, body)| postcard::from_bytes(body).ok());
+        record
+            .map(Some)
+            .ok_or_else(|| told(self.name.to_bytes(), Errno::BADMSG, "its record of what is exchanged is damaged").into())
+    }
+
+    /// The plan of an exchange that was begun, and how far it is.
+    pub(super) fn begun(&self) -> Result<Option<(Plan, Phase)>, Stop> {
+        if let Some(plan) = self.read(MOVED)? {
+            return Ok(Some((plan, Phase::Moved)));
+        }
+        Ok(self.read(COMMIT)?.map(|plan| (plan, Phase::Commit)))
+    }
+
+    /// Whether an exchange was begun and not taken back.
+    pub(super) fn is_committed(&self) -> bool {
+        let there = |name| Meta::at(&self.dir, name) != Err(Errno::NOENT);
+        self.name.to_bytes().ends_with(b".done") || there(COMMIT) || there(MOVED)
+    }
+
+    /// Removes the staging directory and all that is in it; the root's time stays what it was.
+    pub(super) fn remove(&mut self, tick: &mut dyn FnMut() -> Result<(), Errno>) -> Result<(), Stop> {
+        let meta = Meta::of(self.root).map_err(|errno| self.fail(errno, "looking at the root"))?;
+        let mtime = match self.read::<Stamp>(BEFORE) {
+            Ok(Some(before)) if !self.name.to_bytes().ends_with(b".done") => before.mtime,
+            // What is damaged, or was removed already, tells no time.
+            _ => meta.mtime,
+        };
+        let (mut stopped, ask) = (None, &mut self.ask);
+        let mut step = || {
+            tick()?;
+            ask().map_err(|stop| {
+                stopped = Some(stop);
+                Errno::CANCELED
+            })
+        };
+        let removed = clear::tree(self.resolver, self.root.as_fd(), &self.name, &mut step);
+        if let Some(stop) = stopped {
+            return Err(stop);
+        }
+        removed.map_err(|(path, errno)| fault(&path, errno, "removing the staging directory"))?;
+        set_mtime(self.root, mtime).map_err(|errno| fault(b"", errno, "setting the root's time").into())
+    }
+}
+
+/// The name that what stood at a path has in `old`.
+fn number(at: usize) -> CString {
+    CString::new(at.to_string()).unwrap_or_default()
+}
+
+/// Why a name cannot be renamed away, as far as can be seen.
+fn obstructs(dir: &OwnedFd, name: &CStr, above: &Meta) -> Option<Fault> {
+    let path = name.to_bytes();
+    match Meta::at(dir, name) {
+        Ok(meta) if meta.foreign_to(above) => {
+            Some(told(path, Errno::BUSY, "something is mounted there; unmount it first"))
+        }
+        Ok(meta) if meta.immutable || meta.append_only || above.immutable || above.append_only => Some(told(
+            path,
+            Errno::PERM,
+            "it cannot be moved, because it or its directory is immutable (chattr -i -a)",
+        )),
+        Ok(_) | Err(Errno::NOENT) => None,
+        Err(errno) => Some(fault(path, errno, "looking at what is there")),
+    }
+}
