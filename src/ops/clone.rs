@@ -6,6 +6,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use vole_agent::proto::Kind;
 use vole_agent::proto::archive::{Compression, Counts, Pack, Unpacked};
 
 use super::backup::{check_source, words::lack};
@@ -195,6 +196,10 @@ async fn open(from: &Engine, plan: &Plan, compression: Compression) -> Result<cr
     let mount = &plan.request.source;
     let now = writable::now(from, &mount.id, &mount.name, mount.kind, &BytePath::root()).await?;
     let (session, root) = writable::open(from, &now.mount, Purpose::Pack).await?;
+    let kind = session.hello().roots.get(root as usize).map(|info| info.kind);
+    if kind != Some(Kind::Dir) {
+        return Err(refusal(format!("{} is no directory, and a volume holds one", mount.name)));
+    }
     check_source(&session, root)
         .await
         .map_err(|why| refusal(why.to_string()))?;

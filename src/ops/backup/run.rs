@@ -348,14 +348,14 @@ async fn leave(mount: &Mount) -> Result<Vec<Vec<u8>>, BackupError> {
         .map_err(|why: String| BackupError::Failed(why))
 }
 
-/// Whether what was opened can be packed: a directory, in which no restore was cut short.
+/// Whether what was opened can be packed: a file, or a directory in which no restore was cut short.
 pub(in crate::ops) async fn check(session: &Session, root: u32) -> Result<(), BackupError> {
     let info = session.hello().roots.get(root as usize);
     let info = info.ok_or_else(|| senseless("it did not say what it opened"))?;
-    if info.kind != Kind::Dir {
-        return Err(BackupError::Failed(
-            "it is no directory: `vole get` copies a file".to_owned(),
-        ));
+    match info.kind {
+        Kind::Dir => {}
+        Kind::File => return Ok(()),
+        _ => return Err(BackupError::Failed("it is neither a directory nor a file".to_owned())),
     }
     let mut after = None;
     loop {
