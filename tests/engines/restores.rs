@@ -36,7 +36,9 @@ pub(crate) fn archive(on: &Vole, home: &Home, engine: &Engine, name: &str) -> Pa
 pub(crate) fn labels(engine: &Engine, name: &str) -> Value {
     let text = engine.run(["volume", "inspect", name]);
     let all: Value = serde_json::from_str(&text).unwrap();
-    serde_json::json!([all[0]["Driver"], all[0]["Labels"], all[0]["Options"]])
+    // Docker says null of options that were not given, and {} of none that were.
+    let pairs = |key: &str| all[0][key].as_object().cloned().unwrap_or_default();
+    serde_json::json!([all[0]["Driver"], pairs("Labels"), pairs("Options")])
 }
 
 /// Runs to an end with this code.
@@ -191,7 +193,7 @@ fn contents_are_replaced_only_on_demand_and_whole(engine: &Engine) {
         "dst",
     ];
     // Only a part of it.
-    let part = [over.as_slice(), &["--path", "dir", "--json"]].concat();
+    let part = [over.as_slice(), &["--path", "dir", "--path", "plain", "--json"]].concat();
     ends(&on, &home, &part, 0);
     let mixed = likeness(&top);
     assert!(mixed.iter().any(|line| line.starts_with("dir/listed ")), "{mixed:#?}");
