@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod key;
 pub mod keymap;
 pub mod layout;
+pub mod list;
 pub mod menu;
 pub mod mounts;
 pub mod msg;

@@ -136,9 +136,9 @@ fn arrange(state: &mut State) {
             review.set_height(planned);
         }
         if let Some(doctor) = &mut engine.doctor {
-            doctor.set_height(planned);
+            doctor.list.set_height(planned);
         }
-        engine.undo.set_height(planned);
+        engine.undo.list.set_height(planned);
         if let Some(files) = &mut engine.files {
             files.resize(body);
         }

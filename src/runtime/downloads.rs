@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::mail::Mail;
+use super::telling;
 use crate::core::figures;
 use crate::core::jobs::{JobEnd, Progress};
 use crate::core::msg::Notice;
@@ -16,9 +16,6 @@ use crate::engine::{Engine, EngineError};
 use crate::model::{BytePath, JobId, Mount};
 use crate::ops::browse;
 use crate::ops::get::{self, GetError, Report};
-
-/// The shortest time between two reports.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// What is downloaded, and where to.
 pub(super) struct Wanted {
@@ -34,7 +31,8 @@ pub(super) struct Wanted {
 pub(super) async fn run(engine: Engine, wanted: Wanted, job: JobId, mail: Mail, cancel: CancellationToken) {
     let (to, progress) = watch::channel(get::Progress::default());
     let downloading = download(&engine, &wanted, to, cancel);
-    let (ended, ()) = tokio::join!(downloading, report(job, progress, &mail));
+    let telling = telling::latest(progress, |now| mail.progress(job, words_of(now)));
+    let (ended, ()) = tokio::join!(downloading, telling);
     let (end, notice) = words(ended);
     if let Some(notice) = notice {
         mail.notice(notice).await;
@@ -68,23 +66,13 @@ fn directory(typed: &str) -> PathBuf {
     }
 }
 
-async fn report(job: JobId, mut progress: watch::Receiver<get::Progress>, mail: &Mail) {
-    while progress.changed().await.is_ok() {
-        let now = *progress.borrow_and_update();
-        let sent = mail.progress(
-            job,
-            Progress {
-                phase: "downloading".to_owned(),
-                bytes: now.bytes,
-                bytes_total: now.total,
-                items: now.files,
-                items_total: None,
-            },
-        );
-        if !sent.await {
-            return;
-        }
-        tokio::time::sleep(PAUSE).await;
+fn words_of(now: get::Progress) -> Progress {
+    Progress {
+        phase: "downloading".to_owned(),
+        bytes: now.bytes,
+        bytes_total: now.total,
+        items: now.files,
+        items_total: None,
     }
 }
 

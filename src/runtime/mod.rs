@@ -17,6 +17,7 @@ mod scroll;
 mod sightings;
 mod start;
 mod tasks;
+mod telling;
 mod tty;
 mod watching;
 

@@ -94,6 +94,15 @@ pub(super) fn moved(action: Action, at: usize, len: usize, page: usize) -> usize
     }
 }
 
+/// Scrolls so many lines of which `height` fit. Returns whether another line is the first now.
+pub(super) fn scroll_lines(action: Action, top: &mut usize, lines: usize, height: u16) -> bool {
+    let last = lines.saturating_sub(usize::from(height));
+    let half = usize::from(height / 2).max(1);
+    let from = (*top).min(last);
+    *top = moved(action, from, last + 1, half);
+    *top != from
+}
+
 fn scroll(state: &mut State, action: Action) -> bool {
     match &state.dialog {
         Some(Dialog::Help { top }) => {

@@ -280,13 +280,8 @@ fn moved(state: &mut State, action: Action) -> bool {
     let area = layout::below_bar(state.size);
     with_current(state, |_, engine| {
         let Some(review) = &mut engine.own else { return false };
-        let last = own::lines(review, area.width)
-            .len()
-            .saturating_sub(usize::from(area.height));
-        let half = usize::from(area.height / 2).max(1);
-        let top = review.top.min(last);
-        review.top = dialogs::moved(action, top, last + 1, half);
-        review.top != top
+        let lines = own::lines(review, area.width).len();
+        dialogs::scroll_lines(action, &mut review.top, lines, area.height)
     })
 }
 

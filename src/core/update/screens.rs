@@ -309,10 +309,6 @@ fn scroll_details(state: &mut State, action: Action) -> bool {
             return false;
         };
         let lines = details::lines_of(engine, mount, size, now, area.width).len();
-        let last = lines.saturating_sub(usize::from(area.height));
-        let half = usize::from(area.height / 2).max(1);
-        let top = engine.details.top;
-        engine.details.top = super::dialogs::moved(action, top, last + 1, half).min(last);
-        engine.details.top != top
+        super::dialogs::scroll_lines(action, &mut engine.details.top, lines, area.height)
     })
 }
