@@ -215,6 +215,15 @@ impl Mounts {
         self.select(|mount, _| !matches!(mount.scan, Scan::Never(_)) && chosen(mount))
     }
 
+    /// The marked mounts, or else the one under the cursor, whatever they are.
+    pub fn meant(&self) -> Vec<Arc<Mount>> {
+        let marks = self.all_marks();
+        self.select(|mount, _| match marks.is_empty() {
+            true => Some(&mount.id) == self.cursor.as_ref(),
+            false => marks.contains(&mount.id),
+        })
+    }
+
     /// Names of the marked volumes, or else of the one under the cursor, and how many that is not of volumes.
     pub fn chosen_volumes(&self) -> (Vec<VolumeName>, usize) {
         let marks = self.all_marks();

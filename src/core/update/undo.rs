@@ -82,7 +82,7 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
 
 /// The operator said yes: the change of this journal is taken back.
 pub(super) fn confirmed(state: &mut State, id: JournalId, effects: &mut Vec<Effect>) -> bool {
-    let Some(engine) = state.engine().filter(|engine| !engine.is_changing()) else {
+    let Some(engine) = state.engine().filter(|engine| engine.may_change()) else {
         return true;
     };
     let row = engine.undo.rows().iter().find(|row| row.id == id);
