@@ -52,6 +52,7 @@ pub mod core;
 pub mod demo;
 pub mod doctor;
 pub mod engine;
+pub mod fault;
 pub mod fingerprint;
 pub mod inventory;
 pub mod journal;

@@ -5,8 +5,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sha2::{Digest as _, Sha256};
+use vole_agent::archive::seal::seal;
 use vole_agent::fs::Roots;
-use vole_agent::proto::{Place, UsageItem, VERSION};
+use vole_agent::proto::archive::{Compression, Pack, PackItem};
+use vole_agent::proto::{Fault, Place, UsageItem, VERSION};
 use vole_agent::serve::{Halt, serve};
 use vole_agent::signs::Signs;
 
@@ -18,6 +21,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Some("usage") => usage(arguments.skip(1).collect()),
+        Some("pack") => pack(arguments.skip(1).collect()),
         _ => {
             raise_descriptor_limit();
             // Rust ignores SIGPIPE at start, so a client that is gone shows as an error of a write.
@@ -95,5 +99,60 @@ fn usage(mut paths: Vec<std::ffi::OsString>) -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// `vole-agent pack [-z zstd|gzip|none] [-j THREADS] PATH`: an archive with its seal on standard output, for measuring the
+/// packer by itself.
+fn pack(mut arguments: Vec<std::ffi::OsString>) -> ExitCode {
+    raise_descriptor_limit();
+    let mut pack = Pack {
+        at: Place {
+            root: 0,
+            path: Vec::new(),
+        },
+        leave: Vec::new(),
+        compression: Compression::Zstd,
+        head: b"{}".to_vec(),
+        threads: 0,
+    };
+    while arguments.len() > 2 {
+        let value = arguments[1].to_str();
+        match (arguments[0].to_str(), value) {
+            (Some("-z"), Some("gzip")) => pack.compression = Compression::Gzip,
+            (Some("-z"), Some("none")) => pack.compression = Compression::None,
+            (Some("-j"), Some(threads)) => pack.threads = threads.parse().unwrap_or(0),
+            _ => {}
+        }
+        arguments.drain(..2);
+    }
+    let mut out = io::stdout().lock();
+    let mut hash = Sha256::new();
+    let mut put = |bytes: &[u8]| {
+        hash.update(bytes);
+        out.write_all(bytes).map_err(|_| Halt::Cancelled)
+    };
+    let packed = Roots::open(&arguments).archive(&pack, |item| match item {
+        Some(PackItem::Data(bytes)) => put(&bytes),
+        Some(PackItem::Packed(packed)) => {
+            for lack in packed.lacks {
+                eprintln!("{}: {:?}", lack.path.escape_ascii(), lack.want);
+            }
+            Ok(())
+        }
+        Some(PackItem::Progress(_)) | None => Ok(()),
+    });
+    let sealed = packed.and_then(|()| {
+        let seal = seal(pack.compression, hash.finalize().into());
+        out.write_all(&seal).map_err(|_| Halt::Cancelled)
+    });
+    match sealed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(halt) => {
+            if let Halt::Fault(Fault { message, .. }) = halt {
+                eprintln!("vole-agent: {message}");
+            }
+            ExitCode::FAILURE
+        }
     }
 }

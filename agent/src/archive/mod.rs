@@ -21,9 +21,18 @@
 //! passes over, with SHA-256 of all bytes of the file before it.
 
 pub mod entry;
+mod header;
+pub(crate) mod press;
 pub mod seal;
+pub mod writer;
 
 pub use entry::{Entry, Form};
+pub use writer::{Writer, trailer};
+
+/// Bytes of a block: all headers and contents of a tar stream take whole ones.
+pub const BLOCK: usize = 512;
+/// What stands behind the trailer, at the very end.
+pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
 /// What the comment of an archive's head begins with; JSON follows.
 pub const HEAD_MARK: &str = "vole.archive.1 ";

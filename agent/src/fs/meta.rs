@@ -33,6 +33,8 @@ pub(crate) struct Meta {
     pub(crate) gid: u32,
     pub(crate) size: u64,
     pub(crate) allocated: u64,
+    /// Major and minor number of the device that a device's entry stands for.
+    pub(crate) rdev: (u32, u32),
     pub(crate) mtime: Time,
     /// When anything about it last changed, attributes included.
     pub(crate) ctime: Time,
@@ -94,6 +96,7 @@ impl Meta {
             gid: found.stx_gid,
             size: found.stx_size,
             allocated: found.stx_blocks.saturating_mul(512),
+            rdev: (found.stx_rdev_major, found.stx_rdev_minor),
             mtime: Time {
                 secs: found.stx_mtime.tv_sec,
                 nanos: found.stx_mtime.tv_nsec,
@@ -125,6 +128,7 @@ impl Meta {
             gid: found.st_gid,
             size: found.st_size as u64,
             allocated: (found.st_blocks as u64).saturating_mul(512),
+            rdev: (rustix::fs::major(found.st_rdev), rustix::fs::minor(found.st_rdev)),
             mtime: Time {
                 secs: found.st_mtime as i64,
                 nanos: found.st_mtime_nsec as u32,

@@ -6,6 +6,7 @@ mod file;
 mod find;
 mod follow;
 mod grep;
+mod leave;
 mod list;
 mod meta;
 mod mounts;

@@ -72,6 +72,13 @@ impl Root {
         line.is_some_and(|line| line.super_read_only)
     }
 
+    /// The last component of its path; empty when it has none.
+    pub(crate) fn file_name(&self) -> Vec<u8> {
+        self.path
+            .file_name()
+            .map_or_else(Vec::new, |name| name.as_bytes().to_vec())
+    }
+
     /// Opens the root anew, for one that is a file.
     pub(crate) fn reopen(&self, flags: OFlags) -> Result<OwnedFd, Errno> {
         open_path(&self.path, flags)

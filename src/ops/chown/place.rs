@@ -195,7 +195,7 @@ fn look(survey: &mut Survey, layers: &[String], others: &[String], below: &[u8])
         ((rustix::fs::major(dev), rustix::fs::minor(dev)), meta.ino())
     });
     let mounts = Mounts::read();
-    survey.leave = beneath(mounts.as_ref(), resolved.as_bytes());
+    survey.leave = mounts.as_ref().map_or_else(Vec::new, |mounts| mounts.beneath(resolved.as_bytes()));
     let place = mounts.as_ref().and_then(|mounts| {
         let place = refuse::join(&resolved, below);
         Some((mounts, mounts.locate_canonical(place.as_bytes())?))
@@ -208,16 +208,6 @@ fn look(survey: &mut Survey, layers: &[String], others: &[String], below: &[u8])
     }
     survey.known.push(resolved.clone());
     survey.resolved = Some(resolved);
-}
-
-/// Mount points beneath a path, relative to it.
-fn beneath(mounts: Option<&Mounts>, path: &[u8]) -> Vec<Vec<u8>> {
-    let points = mounts.into_iter().flat_map(Mounts::points);
-    let below = points.filter_map(|point| point.strip_prefix(path)?.strip_prefix(b"/"));
-    let mut leave: Vec<Vec<u8>> = below.filter(|rest| !rest.is_empty()).map(<[u8]>::to_vec).collect();
-    leave.sort();
-    leave.dedup();
-    leave
 }
 
 /// The homes of people and of root.
@@ -339,15 +329,5 @@ mod tests {
         let passwd = b"root:x:0:0:r:/root:/bin/sh\ndaemon:x:1:1::/usr/sbin:/x\nann:x:1000:1::/data/ann:/bin/sh\n\
             nobody:x:65534:1::/nonexistent:/x\nodd:x:1001:1::/:/x\nbroken\nx:x:1002\n";
         assert_eq!(homes(passwd), ["/root", "/data/ann"]);
-    }
-
-    #[test]
-    fn what_is_mounted_beneath_is_left() {
-        let mounts = Mounts::parse(
-            b"1 0 8:1 / / rw - ext4 a rw\n2 1 8:2 / /srv/a/b rw - ext4 a rw\n3 1 8:2 / /srv/a rw - ext4 a rw\n\
-            4 1 8:2 / /srv/a/b rw - ext4 a rw\n5 1 8:2 / /srv/ab rw - ext4 a rw\n",
-        );
-        assert_eq!(beneath(Some(&mounts), b"/srv/a"), [b"b".to_vec()]);
-        assert_eq!(beneath(None, b"/srv"), Vec::<Vec<u8>>::new());
     }
 }

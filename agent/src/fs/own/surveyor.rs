@@ -9,11 +9,11 @@ use std::sync::mpsc::SyncSender;
 use rustix::io::Errno;
 
 use super::batch::{self, Batch, Begun, Draft};
-use super::leave::{Bid, Leave};
 use super::links::Name;
 use super::stamp::Clock;
 use super::tally::{Counted, Owners, Tally};
 use crate::fs::attributes::{self, Attributes, CAPABILITY, Last};
+use crate::fs::leave::{Bid, Leave};
 use crate::fs::meta::Meta;
 use crate::fs::node::Node;
 use crate::fs::parallel::{Pool, Surveyor};

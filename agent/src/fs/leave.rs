@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// Names on the way to what is left alone.
 #[derive(Debug, Default)]
-pub(super) struct Leave {
+pub(crate) struct Leave {
     below: HashMap<Vec<u8>, Arc<Leave>>,
     /// Whether this is left alone, with all beneath.
     here: bool,
@@ -14,7 +14,7 @@ pub(super) struct Leave {
 
 /// What a walk does with a path.
 #[derive(Debug, Clone)]
-pub(super) enum Bid {
+pub(crate) enum Bid {
     /// It is left alone.
     Left,
     /// It is walked; where there is something beneath that is left alone, this says what.
@@ -23,7 +23,7 @@ pub(super) enum Bid {
 
 impl Leave {
     /// Of paths relative to the root; an empty one leaves everything alone.
-    pub(super) fn of(paths: &[Vec<u8>]) -> Self {
+    pub(crate) fn of(paths: &[Vec<u8>]) -> Self {
         let mut top = Self::default();
         for path in paths {
             top.add(path);
@@ -43,7 +43,7 @@ impl Leave {
     }
 
     /// What to do at a path relative to the root.
-    pub(super) fn at(self, path: &[u8]) -> Bid {
+    pub(crate) fn at(self, path: &[u8]) -> Bid {
         let mut bid = if self.here {
             Bid::Left
         } else {
@@ -59,7 +59,7 @@ impl Leave {
     }
 
     /// What to do with a name in a directory.
-    pub(super) fn child(&self, name: &[u8]) -> Bid {
+    pub(crate) fn child(&self, name: &[u8]) -> Bid {
         match self.below.get(name) {
             Some(leave) if leave.here => Bid::Left,
             Some(leave) => Bid::Walk(Some(Arc::clone(leave))),
