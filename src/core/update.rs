@@ -17,7 +17,7 @@ use crate::model::EngineId;
 use crate::ops::list::Depth;
 
 mod backup;
-pub(in crate::core) mod backups;
+mod backups;
 mod create;
 mod dialogs;
 mod disk;

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::mail::Mail;
+use super::opening::Opening;
 use super::telling;
 use crate::core::figures;
 use crate::core::jobs::{JobEnd, Progress};
@@ -21,6 +22,8 @@ use crate::ops::get::{self, GetError, Report};
 pub(super) struct Wanted {
     /// The mount.
     pub(super) mount: Arc<Mount>,
+    /// The archive that is read in its place.
+    pub(super) archive: Option<Arc<Opening>>,
     /// The file or directory.
     pub(super) at: BytePath,
     /// The directory of this machine, as it was typed.
@@ -48,7 +51,12 @@ async fn download(
 ) -> Result<Report, GetError> {
     let destination = get::final_path(&directory(&wanted.to), wanted.at.name(), &wanted.mount.name)?;
     // A bulk job has a helper of its own, so that browsing stays quick and its lease short.
-    let opening = browse::open(engine, &wanted.mount);
+    let opening = async {
+        match &wanted.archive {
+            Some(archive) => Ok(browse::Open::archive(archive.session().await?)),
+            None => browse::open(engine, &wanted.mount).await,
+        }
+    };
     let open = cancel
         .run_until_cancelled(opening)
         .await
@@ -57,7 +65,7 @@ async fn download(
 }
 
 /// A typed directory, with the home directory for `~` as a shell would read it.
-fn directory(typed: &str) -> PathBuf {
+pub(super) fn directory(typed: &str) -> PathBuf {
     let home = || std::env::var_os("HOME").map(PathBuf::from);
     match typed.strip_prefix('~').map(|rest| (rest, rest.strip_prefix('/'))) {
         Some(("", _)) => home().unwrap_or_else(|| PathBuf::from(typed)),

@@ -147,7 +147,7 @@ pub(in crate::core) fn size_words(archive: &Archive) -> String {
 }
 
 /// The first digits of a digest.
-pub(in crate::core) fn short(digest: &str) -> String {
+fn short(digest: &str) -> String {
     digest.chars().take(DIGEST).collect()
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use lines::{lines, stage_words};
-pub(in crate::core) use lines::{short, size_words, warnings};
+pub(in crate::core) use lines::{size_words, warnings};
 use vole_agent::proto::archive::Compression;
 
 use super::state::Screen;

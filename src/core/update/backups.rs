@@ -21,7 +21,6 @@ use super::super::undo::Answer;
 use super::{dialogs, screens, with_current};
 use crate::archive::{Archive, Verdict};
 use crate::model::{EngineId, JobId};
-use crate::text;
 
 /// Shows the backups, listed anew.
 pub(super) fn open(state: &mut State, effects: &mut Vec<Effect>) -> bool {
@@ -251,11 +250,6 @@ fn moved(state: &mut State, action: Action) -> bool {
 
 fn with(state: &mut State, f: impl FnOnce(&mut Backups) -> bool) -> bool {
     with_current(state, |_, engine| f(&mut engine.backups))
-}
-
-/// What the bar says of the filters; printable.
-pub fn shown(backups: &Backups) -> Option<String> {
-    backups.about.as_deref().map(text::printable_str)
 }
 
 #[cfg(test)]
