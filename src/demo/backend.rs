@@ -14,7 +14,7 @@ use vole_agent::signs::Signs;
 
 use super::contents::Contents;
 use super::tree::{Node, fault};
-use super::{access, owners, search, usage};
+use super::{access, owners, packing, search, usage};
 
 /// The most entries in a page.
 const PAGE_LIMIT: u32 = 4096;
@@ -121,7 +121,8 @@ impl Backend for Trees {
             Request::Census { at, change, leave } => owners::census(self, &at, &change, &leave, sink),
             Request::Own { at, change, leave } => owners::own(self, &at, &change, &leave, sink),
             Request::Undo { root, change, groups } => owners::undo(self, root, &change, &groups, sink),
-            Request::Pack(_) | Request::Unpack(_) | Request::Mend { .. } => {
+            Request::Pack(pack) => packing::pack(self, &pack, sink),
+            Request::Unpack(_) | Request::Mend { .. } => {
                 Err(Halt::Fault(fault(Errno::NOSYS, b"", "SEAM")))
             }
             Request::FileSystems { roots } => {

@@ -14,6 +14,7 @@ mod fleet;
 mod insides;
 mod lines;
 mod owners;
+mod packing;
 mod search;
 #[cfg(test)]
 mod tests;

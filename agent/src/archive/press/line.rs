@@ -25,6 +25,7 @@ const PULSE: Duration = Duration::from_millis(50);
 const STACK: usize = 512 << 10;
 
 /// What goes to the thread that hashes.
+#[derive(Debug)]
 enum Step {
     Piece(Piece),
     /// Asks for the digest so far.
@@ -32,7 +33,8 @@ enum Step {
 }
 
 /// Where a writer puts its pieces.
-pub(crate) struct Feed {
+#[derive(Debug)]
+pub struct Feed {
     free: Receiver<Piece>,
     hash: SyncSender<Step>,
 }
@@ -69,7 +71,7 @@ struct Station {
 /// # Errors
 ///
 /// What `write` or `deliver` says, the second when both do; and when a press fails or a thread cannot be started.
-pub(crate) fn run<T, E>(
+pub fn run<T, E>(
     compression: Compression,
     presses: usize,
     write: impl FnOnce(Feed, Piece) -> Result<T, E> + Send,
