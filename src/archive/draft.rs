@@ -71,6 +71,8 @@ pub struct Draft {
     name: OsString,
     mount: String,
     at: OffsetDateTime,
+    /// Whether all of it is on the disk.
+    secured: bool,
     /// What stands in the directory because of it.
     standing: Vec<OsString>,
 }
@@ -94,6 +96,7 @@ impl Draft {
             name,
             mount: mount.to_owned(),
             at,
+            secured: false,
             standing,
         };
         // A file system without locks: there nothing is ever taken for left over, since nobody can lock it.
@@ -143,16 +146,29 @@ impl Draft {
         Ok(())
     }
 
-    /// Ends it with its seal and gives it its name and its sidecar. `archive` is what is known of it; its path, length and
+    /// Ends it with its seal and brings all of it onto the disk.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room, or the file system fails.
+    pub fn secure(&mut self) -> io::Result<()> {
+        if !self.secured {
+            let end = self.seal.end();
+            self.file.write_all(&end)?;
+            self.file.sync_all()?;
+            self.secured = true;
+        }
+        Ok(())
+    }
+
+    /// Gives it its name and its sidecar, secured if it is not yet. `archive` is what is known of it; its path, length and
     /// digest are filled in.
     ///
     /// # Errors
     ///
     /// When the file system fails; then nothing stays.
     pub fn commit(mut self, archive: Archive) -> io::Result<Archive> {
-        let end = self.seal.end();
-        self.file.write_all(&end)?;
-        self.file.sync_all()?;
+        self.secure()?;
         let mut archive = Archive {
             bytes: self.seal.bytes(),
             sha256: self.seal.clone().sha256(),
