@@ -16,6 +16,7 @@ use crate::core::backup::expected_of;
 use crate::core::figures;
 use crate::core::jobs::{JobEnd, Progress};
 use crate::core::msg::EngineMsg;
+use crate::demo;
 use crate::engine::contexts::Environment;
 use crate::engine::{Engine, EngineError};
 use crate::model::size::Measured;
@@ -124,7 +125,7 @@ fn end(report: &Report) -> JobEnd {
         many => format!("{}, {bytes}", figures::counted(many.len() as u64, "archive")),
     };
     let partial = report.archives.iter().filter(|one| one.status == Status::Partial);
-    let warnings: usize = partial.map(|one| one.warnings.len()).sum();
+    let warnings: u64 = partial.map(|one| one.warned).sum();
     let failed = report.failed.first().map(|(name, why)| {
         let count = figures::count(report.failed.len() as u64);
         format!("{count} not copied, the first: {name}: {why}")
@@ -136,7 +137,7 @@ fn end(report: &Report) -> JobEnd {
         (false, _, Some(failed)) => JobEnd::Partial(format!("{made}; {failed}")),
         (false, true, None) => JobEnd::Partial(format!("stopped after {made}")),
         (false, false, None) if warnings > 0 => {
-            let warnings = figures::counted(warnings as u64, "warning");
+            let warnings = figures::counted(warnings, "warning");
             JobEnd::Partial(format!("{made}; {warnings}"))
         }
         (false, false, None) => JobEnd::Done(made),
@@ -144,9 +145,15 @@ fn end(report: &Report) -> JobEnd {
 }
 
 /// Lists the archives of this machine.
-pub(super) async fn list(engine: EngineId, mail: Mail) {
+pub(super) async fn list(engine: Engine, mail: Mail) {
+    if is_demo(&engine.id)
+        && let Err(error) = demo::fill_shelf(&engine).await
+    {
+        mail.engine(EngineMsg::Archives(Err(error.to_string()))).await;
+        return;
+    }
     let listed = tokio::task::spawn_blocking(move || {
-        let dir = home(&engine, &Environment::of_process())?;
+        let dir = home(&engine.id, &Environment::of_process())?;
         match shelf::list(&dir) {
             Ok(shelf) => Ok((shelf.archives, shelf.warnings)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((Vec::new(), Vec::new())),
@@ -159,11 +166,15 @@ pub(super) async fn list(engine: EngineId, mail: Mail) {
 
 /// The directory of all archives.
 fn home(engine: &EngineId, environment: &Environment) -> Result<PathBuf, String> {
-    match engine.as_str() {
-        "demo" => Ok(place::demo()),
-        _ => place::all(environment)
+    match is_demo(engine) {
+        true => Ok(place::demo()),
+        false => place::all(environment)
             .ok_or_else(|| "there is no place for archives: set HOME or XDG_DATA_HOME".to_owned()),
     }
+}
+
+fn is_demo(engine: &EngineId) -> bool {
+    engine.as_str() == "demo"
 }
 
 /// Checks an archive, and tells the operator what is wrong with it.

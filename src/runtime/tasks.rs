@@ -197,7 +197,7 @@ impl Tasks {
                 let run = archiving::run(engine, job, plan, mail.clone(), token);
                 self.spawn_job(job, mail, run);
             }
-            EngineEffect::Archives => self.spawn(archiving::list(engine.id, mail)),
+            EngineEffect::Archives => self.spawn(archiving::list(engine, mail)),
             EngineEffect::Verify { job, path } => {
                 let token = self.token(job);
                 let run = archiving::verify(job, path, mail.clone(), token);

@@ -151,18 +151,25 @@ fn short(digest: &str) -> String {
     digest.chars().take(DIGEST).collect()
 }
 
+/// The name of an archive's file.
+fn name_of(archive: &Archive) -> String {
+    let name = archive.path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
 /// What an archive lacks.
 pub(in crate::core) fn warnings(out: &mut Writer, archive: &Archive) {
-    if archive.warnings.is_empty() {
+    if archive.warned == 0 {
         return;
     }
-    let count = figures::counted(archive.warnings.len() as u64, "warning");
+    let count = figures::counted(archive.warned, "warning");
     out.field("warnings", Role::Warning, &format!("{count}:"));
     for warning in archive.warnings.iter().take(WARNINGS) {
         out.text(2, Role::Plain, warning);
     }
-    if archive.warnings.len() > WARNINGS {
-        let more = figures::count((archive.warnings.len() - WARNINGS) as u64);
-        out.text(2, Role::Dim, &format!("and {more} more; its sidecar lists them"));
+    let shown = archive.warnings.len().min(WARNINGS) as u64;
+    if archive.warned > shown {
+        let more = figures::count(archive.warned - shown);
+        out.text(2, Role::Dim, &format!("and {more} more; {}.json lists the first thousand", name_of(archive)));
     }
 }
