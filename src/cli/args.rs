@@ -1,9 +1,13 @@
 //! The arguments, as clap reads them. Says nothing of what a command does.
 
+mod backup;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+pub use backup::{Backup, Backups, CompressionWord, Consistency, Verify};
 
 use super::exit::Exit;
 use super::output::Output;
@@ -106,6 +110,12 @@ pub enum Command {
     Undo(Undo),
     /// Says why containers are refused something on their mounts, and what mends it. Tries every access without writing.
     Doctor(Doctor),
+    /// Copies mounts into archives that any tar can read and that prove by themselves that they are whole.
+    Backup(Backup),
+    /// Lists the archives that are there, newest first.
+    Backups(Backups),
+    /// Proves from an archive alone that it is whole, or says where it is damaged.
+    Verify(Verify),
     /// Prints the keys of the screen.
     Keys(Keys),
     /// Prints where vole keeps its files and what is configured.

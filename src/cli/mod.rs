@@ -2,6 +2,8 @@
 //! code. Does nothing itself that another caller of the operations would have to do again.
 
 pub mod args;
+mod backup;
+mod backups;
 mod cat;
 mod chown;
 mod config;
@@ -24,6 +26,7 @@ mod session;
 mod table;
 mod tree;
 mod undo;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -82,7 +85,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         cancel,
         beside: TaskTracker::new(),
     };
-    let ended = engine_command(&context, command).await;
+    let ended = match command {
+        // These ask no engine either, and may take their time.
+        Command::Backups(options) => backups::run(&context, &options).await,
+        Command::Verify(options) => verify::run(&context, &options).await,
+        command => engine_command(&context, command).await,
+    };
     listening.abort();
     match ended {
         Ok(_) | Err(_) if context.cancel.is_cancelled() => Ok(Exit::Cancelled),
@@ -108,7 +116,12 @@ async fn engine_command(context: &Context, command: Command) -> anyhow::Result<E
             Command::Chown(options) => chown::chown(context, &engine, &options).await,
             Command::Chmod(options) => chown::chmod(context, &engine, &options).await,
             Command::Undo(options) => undo::run(context, &engine, &options).await,
-            Command::Keys(_) | Command::Config | Command::Completions { .. } => Ok(Exit::Done),
+            Command::Backup(options) => backup::run(context, &engine, &options).await,
+            Command::Backups(_)
+            | Command::Verify(_)
+            | Command::Keys(_)
+            | Command::Config
+            | Command::Completions { .. } => Ok(Exit::Done),
         }
     };
     let ended = running.await;

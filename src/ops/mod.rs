@@ -16,3 +16,4 @@ pub mod search;
 pub mod sightings;
 pub mod size;
 pub mod sizes;
+pub mod verify;

@@ -9,6 +9,7 @@
 
 mod accidents;
 mod alias;
+mod backups;
 mod browse;
 mod demo;
 mod dump;
