@@ -57,7 +57,14 @@ fn a_committed_archive_is_sealed_private_and_listed_as_it_was_told() {
     let bytes = fs::read(&archive.path).unwrap();
     assert_eq!(archive.bytes, bytes.len() as u64);
     assert_eq!(archive.sha256, crate::archive::hex(&Sha256::digest(&bytes)));
-    assert_eq!(bytes, [b"some bytes".as_slice(), &seal(Compression::Zstd, Sha256::digest(b"some bytes").into())].concat());
+    assert_eq!(
+        bytes,
+        [
+            b"some bytes".as_slice(),
+            &seal(Compression::Zstd, Sha256::digest(b"some bytes").into())
+        ]
+        .concat()
+    );
     let mode = fs::metadata(&archive.path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(
@@ -78,7 +85,10 @@ fn names_never_collide_even_when_they_are_taken_meanwhile() {
     fs::write(dir.path().join("db-20261122-004427Z.tar.zst"), "somebody's").unwrap();
     let third = draft.commit(known()).unwrap();
     assert!(third.path.ends_with("db-20261122-004427Z-3.tar.zst"), "{third:?}");
-    assert_eq!(fs::read(dir.path().join("db-20261122-004427Z.tar.zst")).unwrap(), b"somebody's");
+    assert_eq!(
+        fs::read(dir.path().join("db-20261122-004427Z.tar.zst")).unwrap(),
+        b"somebody's"
+    );
     assert_eq!(shelf::list(dir.path()).unwrap().archives.len(), 2);
     assert!(names(dir.path()).iter().all(|name| !name.ends_with(".partial")));
 }
@@ -131,7 +141,11 @@ fn whatever_is_wrong_beside_an_archive_is_told_and_never_listed() {
         ("cut", "so", sidecar.clone()),
         ("huge", "some bytes", " ".repeat(17 << 20)),
         ("none", "some bytes", "{\"what\": \"other\", \"version\": 1}".to_owned()),
-        ("later", "some bytes", sidecar.replace("\"version\": 1,", "\"version\": 2,")),
+        (
+            "later",
+            "some bytes",
+            sidecar.replace("\"version\": 1,", "\"version\": 2,"),
+        ),
         ("digest", "some bytes", sidecar.replacen(&archive.sha256, "../../x", 1)),
         ("garbage", "some bytes", "\u{1b}[31m{".to_owned()),
     ];

@@ -39,7 +39,12 @@ impl Lock {
         let path = dir.join(format!("{}.lock", super::hex(&digest[..16])));
         // It stays: a file that is removed could be locked by two, each with another.
         let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
         Ok(store::lock(&file)?.then_some(Self { _file: Some(file) }))
     }
 }

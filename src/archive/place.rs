@@ -87,9 +87,7 @@ pub fn ending(compression: Compression) -> &'static str {
 pub(super) fn names(mount: &str, at: OffsetDateTime, compression: Compression) -> impl Iterator<Item = String> + use<> {
     let at = at.to_offset(time::UtcOffset::UTC);
     // The parts of a time can always be written; what could not would still be a name.
-    let stamp = at
-        .format(STAMP)
-        .unwrap_or_else(|_| at.unix_timestamp().to_string());
+    let stamp = at.format(STAMP).unwrap_or_else(|_| at.unix_timestamp().to_string());
     let start = format!("{}-{stamp}", safe(mount));
     let numbers = std::iter::once(String::new()).chain((2..u32::MAX).map(|number| format!("-{number}")));
     numbers.map(move |number| format!("{start}{number}{}", ending(compression)))
@@ -118,9 +116,7 @@ pub(super) fn is_ours(name: &str, mount: Option<&str>) -> bool {
 /// The part of a name from its stamp on.
 fn stamped(name: &str) -> Option<&str> {
     let starts = name.match_indices('-').map(|(at, _)| at);
-    starts
-        .filter_map(|at| name.get(at + 1..))
-        .find(|rest| is_stamp(rest))
+    starts.filter_map(|at| name.get(at + 1..)).find(|rest| is_stamp(rest))
 }
 
 /// Whether this is `20261122-004427Z`, perhaps with `-2` behind it.
@@ -132,7 +128,10 @@ fn is_stamp(text: &str) -> bool {
     let stamp = stamp
         .split_once('-')
         .is_some_and(|(day, time)| digits(day, 8) && digits(time, 6));
-    let number = number.is_empty() || number.strip_prefix('-').is_some_and(|number| digits(number, number.len().max(1)));
+    let number = number.is_empty()
+        || number
+            .strip_prefix('-')
+            .is_some_and(|number| digits(number, number.len().max(1)));
     stamp && number
 }
 
@@ -159,11 +158,17 @@ mod tests {
         ] {
             let name = safe(odd);
             assert!(name.len() <= LONGEST && !name.starts_with(['.', '-']), "{name}");
-            assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)), "{name}");
+            assert!(
+                name.bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)),
+                "{name}"
+            );
             assert_ne!(name, odd);
         }
         assert_ne!(safe("/srv/data"), safe("/srv_data"));
-        let longest = names(&"x".repeat(255), datetime!(2026-11-22 00:44:27 UTC), Compression::Zstd).nth(99).unwrap();
+        let longest = names(&"x".repeat(255), datetime!(2026-11-22 00:44:27 UTC), Compression::Zstd)
+            .nth(99)
+            .unwrap();
         assert!(longest.len() + SIDECAR.len() + PARTIAL.len() <= 255, "{longest}");
     }
 
@@ -173,7 +178,11 @@ mod tests {
         let names: Vec<String> = names("db", at, Compression::Gzip).take(3).collect();
         assert_eq!(
             names,
-            ["db-20261122-004427Z.tar.gz", "db-20261122-004427Z-2.tar.gz", "db-20261122-004427Z-3.tar.gz"]
+            [
+                "db-20261122-004427Z.tar.gz",
+                "db-20261122-004427Z-2.tar.gz",
+                "db-20261122-004427Z-3.tar.gz"
+            ]
         );
     }
 

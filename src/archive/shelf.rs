@@ -70,7 +70,8 @@ impl Shelf {
         }
         let ours = |name: &OsStr| name.to_str().is_some_and(|name| place::is_ours(name, None));
         if ours(name) && fs::symlink_metadata(path.with_file_name(sidecar::name_of(name))).is_err() {
-            let why = "has no sidecar: it was never committed, or somebody took that away; `vole verify` tells what it is";
+            let why =
+                "has no sidecar: it was never committed, or somebody took that away; `vole verify` tells what it is";
             self.warn(path, why);
         }
         if ends(name, PARTIAL).is_some_and(|whole| ours(&whole)) {

@@ -140,7 +140,8 @@ fn parse(bytes: &[u8]) -> Result<Sidecar, String> {
     if head.version > VERSION {
         return Err(format!("a later vole wrote it (version {})", head.version));
     }
-    let sidecar: Sidecar = serde_json::from_slice(bytes).map_err(|error| format!("it cannot be understood: {error}"))?;
+    let sidecar: Sidecar =
+        serde_json::from_slice(bytes).map_err(|error| format!("it cannot be understood: {error}"))?;
     for (what, digest) in [("sha256", &sidecar.sha256), ("digest", &sidecar.digest)] {
         if digest.len() != 64 || !digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(format!("its {what} is no digest"));

@@ -6,7 +6,9 @@ mod backup;
 mod backups;
 mod cat;
 mod chown;
+mod clone;
 mod config;
+mod consent;
 mod create;
 mod df;
 mod doctor;
@@ -20,7 +22,10 @@ mod ls;
 mod output;
 mod place;
 mod progress;
+mod recover;
 mod removal;
+mod rename;
+mod restore;
 mod screen;
 mod session;
 mod table;
@@ -100,6 +105,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 
 async fn engine_command(context: &Context, command: Command) -> anyhow::Result<Exit> {
     let engine = context.connect().await?;
+    if !matches!(command, Command::Recover(_)) {
+        recover::remind(&engine).await;
+    }
     let running = async {
         match command {
             Command::Ls(options) => ls::run(context, &engine, &options).await,
@@ -117,6 +125,10 @@ async fn engine_command(context: &Context, command: Command) -> anyhow::Result<E
             Command::Chmod(options) => chown::chmod(context, &engine, &options).await,
             Command::Undo(options) => undo::run(context, &engine, &options).await,
             Command::Backup(options) => backup::run(context, &engine, &options).await,
+            Command::Restore(options) => restore::run(context, &engine, &options).await,
+            Command::Clone(options) => clone::run(context, &engine, &options).await,
+            Command::Rename(options) => rename::run(context, &engine, &options).await,
+            Command::Recover(options) => recover::run(context, &engine, &options).await,
             Command::Backups(_)
             | Command::Verify(_)
             | Command::Keys(_)

@@ -9,16 +9,16 @@ use super::keymap::Keymap;
 use super::msg::{Connected, EngineMsg, Msg};
 use super::state::{Settings, State};
 use super::{Effect, update};
-use crate::archive::{Archive, Origin, Status};
+use crate::archive::{Archive, Origin, Status, Verdict};
 use crate::doctor::{Cause, Confidence, Finding, Fix};
 use crate::engine::About;
-use crate::engine::daemon::Flavour;
+use crate::engine::daemon::{Flavour, NewVolume};
 use crate::journal;
 use crate::model::size::{Measured, TotalsRow};
 use crate::model::{Attachment, BytePath, ContainerState, EngineId, Mount, MountId, Orphan, Size, Source};
 use crate::ops::list::Inventory;
 use crate::ops::prune::{Filter, Group, Identity, Plan, Row, Scope, Stopped};
-use crate::ops::{backup, chown, doctor};
+use crate::ops::{backup, chown, doctor, restore};
 use vole_agent::proto::Kind;
 use vole_agent::proto::own::{Census, Change, Sampled, Skipped, Why};
 use vole_agent::proto::probe::Owner;
@@ -343,6 +343,38 @@ pub(crate) fn backup_plan(request: backup::Request) -> backup::Plan {
     backup::Plan {
         rows: request.mounts.iter().map(row).collect(),
         at: NOW,
+        request,
+    }
+}
+
+/// The plan of a restore of an archive that is whole: into a mount that is listed, else into a new volume.
+pub(crate) fn restore_plan(request: restore::Request, listed: &[Arc<Mount>]) -> restore::Plan {
+    let name = request.target.clone().unwrap_or_else(|| "db".to_owned());
+    let there = listed.iter().find(|mount| mount.name == name);
+    let into = match there {
+        Some(mount) => restore::Into::Existing(Arc::clone(mount)),
+        None => restore::Into::New(NewVolume {
+            name: name.clone(),
+            driver: Some("local".to_owned()),
+            options: Default::default(),
+            labels: [("com.docker.compose.project".to_owned(), "shop".to_owned())].into(),
+        }),
+    };
+    restore::Plan {
+        at: NOW,
+        origin: Some(archive("db", 3).origin),
+        verdict: Some(Verdict::Ok),
+        counts: Some((1204, 10 << 20)),
+        digest: None,
+        strip: 0,
+        prefix: None,
+        unclear: None,
+        needs_name: there.map(|_| format!("what is in {name} is replaced")),
+        into,
+        seen: None,
+        refused: None,
+        caveats: vec!["nothing that runs uses it".to_owned()],
+        source: Default::default(),
         request,
     }
 }

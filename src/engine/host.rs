@@ -118,7 +118,9 @@ impl Mounts {
     /// Mount points beneath a path without symlinks, relative to it, sorted.
     pub fn beneath(&self, canonical: &[u8]) -> Vec<Vec<u8>> {
         let canonical = canonical.strip_suffix(b"/").unwrap_or(canonical);
-        let below = self.points().filter_map(|point| point.strip_prefix(canonical)?.strip_prefix(b"/"));
+        let below = self
+            .points()
+            .filter_map(|point| point.strip_prefix(canonical)?.strip_prefix(b"/"));
         let mut beneath: Vec<Vec<u8>> = below.filter(|rest| !rest.is_empty()).map(<[u8]>::to_vec).collect();
         beneath.sort();
         beneath.dedup();

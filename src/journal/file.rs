@@ -1,7 +1,7 @@
 //! The file of one journal: appended record by record, each with its length and checksum, read record by record. A torn
 //! end is no damage: nothing was changed before its record was whole and on the disk. Knows no operation.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -157,6 +157,15 @@ impl Records {
         }
         let at = MAGIC.len() as u64;
         Ok(Self { file, at, ended: None })
+    }
+
+    /// Whether a vole writes it right now.
+    pub(super) fn is_locked(&self) -> io::Result<bool> {
+        match self.file.get_ref().try_lock() {
+            Ok(()) => self.file.get_ref().unlock().map(|()| false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 
     /// The next whole record; `None` at the end, and from then on.

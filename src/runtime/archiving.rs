@@ -10,18 +10,20 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::mail::Mail;
-use super::telling::{self, Fold, QUEUE};
-use crate::archive::{Archive, Status, place, shelf};
+use super::telling::{self, Counting, Fold, QUEUE};
+use crate::archive::{Archive, Status, Verdict, place, shelf};
 use crate::core::backup::expected_of;
+use crate::core::backups::{Check, check_words};
 use crate::core::figures;
 use crate::core::jobs::{JobEnd, Progress};
 use crate::core::msg::EngineMsg;
 use crate::demo;
 use crate::engine::contexts::Environment;
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
 use crate::model::size::Measured;
 use crate::model::{EngineId, JobId, Mount, MountId};
 use crate::ops::backup::{self, Event, Plan, Report, Request};
+use crate::ops::verify::{self, VerifyError};
 
 /// Looks where a backup goes. What is cancelled is not answered: nobody waits for it.
 pub(super) async fn plan(
@@ -179,8 +181,80 @@ fn is_demo(engine: &EngineId) -> bool {
 
 /// Checks an archive, and tells the operator what is wrong with it.
 pub(super) async fn verify(job: JobId, path: PathBuf, mail: Mail, cancel: CancellationToken) {
-    let _ = cancel;
-    let result = Err(EngineError::Refused { reason: "SEAM".to_owned() }.to_string());
+    let (to, news) = mpsc::channel(QUEUE);
+    let telling = Counting::new(job, &mail, |news: verify::Progress| Progress {
+        phase: format!("checking, {}", figures::entries(news.entries)),
+        bytes: news.read,
+        bytes_total: news.length,
+        ..Progress::default()
+    });
+    let checking = verify::run(Some(&path), to, cancel);
+    let (result, _) = tokio::join!(checking, telling::folded(telling, news));
+    let (result, end) = match result {
+        Err(VerifyError::Cancelled) => {
+            mail.ended(job, JobEnd::Cancelled).await;
+            return;
+        }
+        Err(error) => (Err(error.to_string()), JobEnd::Failed(error.to_string())),
+        Ok(report) => {
+            let check = Check {
+                verdict: report.verdict,
+                damage: report.damage.or_else(|| report.warnings.into_iter().next()),
+            };
+            let words = check_words(&check).1;
+            let end = match report.verdict {
+                Verdict::Ok => JobEnd::Done(format!("{words}: {} read", figures::entries(report.entries))),
+                Verdict::Truncated | Verdict::Corrupt | Verdict::Foreign => JobEnd::Failed(words),
+            };
+            (Ok(check), end)
+        }
+    };
     mail.engine(EngineMsg::Verified { path, result }).await;
-    mail.ended(job, JobEnd::Failed("SEAM".to_owned())).await;
+    mail.ended(job, end).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::sample::archive;
+
+    #[test]
+    fn a_backup_that_lacks_something_is_never_called_done() {
+        let whole = Report {
+            archives: vec![archive("db", 0)],
+            ..Report::default()
+        };
+        assert!(matches!(end(&whole), JobEnd::Done(words) if words.starts_with("3 MiB, sha256 0123456789ab, ")));
+        let partial = Archive {
+            status: Status::Partial,
+            warned: 2,
+            ..archive("db", 0)
+        };
+        let partial = Report {
+            archives: vec![partial],
+            ..Report::default()
+        };
+        assert!(matches!(end(&partial), JobEnd::Partial(words) if words.ends_with("2 warnings")));
+        let failed = vec![("web".to_owned(), "no space left on device".to_owned())];
+        let some = Report {
+            failed: failed.clone(),
+            ..whole.clone()
+        };
+        assert!(matches!(end(&some), JobEnd::Partial(words) if words.contains("web: no space left")));
+        let none = Report {
+            failed,
+            ..Report::default()
+        };
+        assert!(matches!(end(&none), JobEnd::Failed(_)));
+        let stopped = Report {
+            cancelled: true,
+            ..whole
+        };
+        assert!(matches!(end(&stopped), JobEnd::Partial(_)));
+        let cancelled = Report {
+            cancelled: true,
+            ..Report::default()
+        };
+        assert_eq!(end(&cancelled), JobEnd::Cancelled);
+    }
 }

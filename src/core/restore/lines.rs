@@ -107,15 +107,24 @@ fn source(out: &mut Writer, plan: &Plan, now: OffsetDateTime) {
         }
         None => out.field("holds", Role::Dim, "unknown"),
     }
-    match (plan.strip, &plan.origin) {
-        (0, Some(_)) => {}
-        (0, None) => out.field("names", Role::Plain, "as they are; s takes leading components away"),
-        (strip, _) => {
-            let words = format!(
-                "without their {}; s takes another number",
-                figures::counted(u64::from(strip), "leading component")
-            );
+    if let Some(unclear) = &plan.unclear {
+        let words = format!("{}: s says how many components are taken away", unclear.why);
+        out.field("names", Role::Fault, &words);
+        for seen in &unclear.seen {
+            out.field("", Role::Plain, seen);
+        }
+        return;
+    }
+    match (&plan.prefix, plan.strip, &plan.origin) {
+        (_, 0, Some(_)) => {}
+        (_, 0, None) => out.field("names", Role::Plain, "as they are; s takes leading components away"),
+        (Some(prefix), ..) => {
+            let words = format!("without {prefix}, which all of them begin with; s takes another number away");
             out.field("names", Role::Warning, &words);
+        }
+        (None, strip, _) => {
+            let components = figures::counted(u64::from(strip), "leading component");
+            out.field("names", Role::Warning, &format!("without their {components}"));
         }
     }
 }

@@ -92,7 +92,7 @@ impl Review {
     /// Whether it can be carried out.
     pub fn can_run(&self) -> bool {
         let plan = self.plan.as_ref().filter(|_| self.stage == Stage::Ready);
-        plan.is_some_and(|plan| plan.refused.is_none())
+        plan.is_some_and(|plan| plan.refused.is_none() && plan.unclear.is_none())
     }
 
     /// The job that carries it out.

@@ -101,7 +101,8 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
             dialogs::open(state, Dialog::Field(Box::new(field)))
         }
         Action::RestoreStrip => {
-            let strip = review.plan().map(|plan| plan.strip).or(review.request.strip);
+            let planned = |plan: &Arc<Plan>| plan.unclear.as_ref().map_or(plan.strip, |unclear| unclear.strip);
+            let strip = review.plan().map(planned).or(review.request.strip);
             let field = Field::new(Asked::Strip, &strip.map(|strip| strip.to_string()).unwrap_or_default());
             dialogs::open(state, Dialog::Field(Box::new(field)))
         }

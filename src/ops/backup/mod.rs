@@ -18,6 +18,7 @@ use crate::archive::Archive;
 use crate::engine::{Engine, EngineError};
 use crate::model::Mount;
 use crate::model::size::Measured;
+pub(in crate::ops) use run::check as check_source;
 
 /// What is to be copied.
 #[derive(Debug, Clone, PartialEq)]

@@ -114,7 +114,8 @@ fn live(mount: &Mount) -> Option<String> {
         more => format!(" and {more} more"),
     };
     let named = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-    (!names.is_empty()).then(|| format!("a live copy: files may change while they are read, since {named}{more} may write"))
+    (!names.is_empty())
+        .then(|| format!("a live copy: files may change while they are read, since {named}{more} may write"))
 }
 
 /// What this host is asked.
@@ -150,7 +151,10 @@ impl Look {
 
     fn room(&self, row: &mut Row) {
         row.free = there(&row.dir).and_then(|dir| free(&dir));
-        let held = row.size.as_ref().map(|size| size.totals.apparent.unwrap_or(size.totals.bytes));
+        let held = row
+            .size
+            .as_ref()
+            .map(|size| size.totals.apparent.unwrap_or(size.totals.bytes));
         if let (Some(free), Some(held)) = (row.free, held)
             && held > free
         {
@@ -217,7 +221,10 @@ fn by_place(row: &Row, mounts: &Mounts, files: bool) -> Option<String> {
     if !what.is_empty() {
         return Some(format!("{} {what}", path.display()));
     }
-    let (from, to) = (mounts.locate(&path)?, mounts.locate(&there(&row.dir).filter(|_| files)?)?);
+    let (from, to) = (
+        mounts.locate(&path)?,
+        mounts.locate(&there(&row.dir).filter(|_| files)?)?,
+    );
     let inside = matches!(to.relation(&from), Relation::Equal | Relation::Under);
     inside.then(|| "its archive would be written into it: choose another place with --to".to_owned())
 }

@@ -25,21 +25,21 @@ const SYSTEM: [&[u8]; 3] = [b"etc", b"usr", b"bin"];
 
 /// Where a mount is, as far as that can be told before it is open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Survey {
+pub(in crate::ops) struct Survey {
     /// The host's paths of the mount: as written, and with symlinks resolved.
-    pub(super) known: Vec<String>,
+    pub(in crate::ops) known: Vec<String>,
     /// The resolved one.
-    pub(super) resolved: Option<String>,
+    pub(in crate::ops) resolved: Option<String>,
     /// What other mounts' paths resolve to, in the order asked.
-    pub(super) others: Vec<Option<String>>,
+    pub(in crate::ops) others: Vec<Option<String>>,
     /// Device and inode of the mount's root, where this user may look.
-    pub(super) inode: Option<((u32, u32), u64)>,
+    pub(in crate::ops) inode: Option<((u32, u32), u64)>,
     /// When the mount's root was made, in nanoseconds since the epoch, where this user may look.
-    pub(super) born: Option<i128>,
+    pub(in crate::ops) born: Option<i128>,
     /// What is mounted beneath on the host, relative to the mount.
-    pub(super) leave: Vec<Vec<u8>>,
+    pub(in crate::ops) leave: Vec<Vec<u8>>,
     /// Why it is refused.
-    pub(super) refused: Option<String>,
+    pub(in crate::ops) refused: Option<String>,
     ground: Ground,
     plain: bool,
     /// Whether the engine runs on this host.
@@ -47,7 +47,7 @@ pub(super) struct Survey {
 }
 
 /// The path of the engine's host at which a mount's contents stand.
-pub(super) fn base(mount: &Mount) -> Option<&str> {
+pub(in crate::ops) fn base(mount: &Mount) -> Option<&str> {
     match mount.kind {
         MountKind::Bind => Some(&mount.name),
         MountKind::Tmpfs | MountKind::Image => None,
@@ -100,7 +100,7 @@ fn is_mounted_on_use(mount: &Mount) -> bool {
 /// # Errors
 ///
 /// When this host's paths do not answer.
-pub(super) async fn survey(
+pub(in crate::ops) async fn survey(
     about: &About,
     mount: &Mount,
     below: &[u8],
@@ -195,7 +195,9 @@ fn look(survey: &mut Survey, layers: &[String], others: &[String], below: &[u8])
         ((rustix::fs::major(dev), rustix::fs::minor(dev)), meta.ino())
     });
     let mounts = Mounts::read();
-    survey.leave = mounts.as_ref().map_or_else(Vec::new, |mounts| mounts.beneath(resolved.as_bytes()));
+    survey.leave = mounts
+        .as_ref()
+        .map_or_else(Vec::new, |mounts| mounts.beneath(resolved.as_bytes()));
     let place = mounts.as_ref().and_then(|mounts| {
         let place = refuse::join(&resolved, below);
         Some((mounts, mounts.locate_canonical(place.as_bytes())?))
@@ -230,7 +232,7 @@ impl Survey {
     /// # Errors
     ///
     /// [`EngineError::Refused`], or when the root cannot be looked at.
-    pub(super) async fn check(
+    pub(in crate::ops) async fn check(
         &self,
         session: &Session,
         root: u32,
@@ -308,7 +310,7 @@ async fn is_system(session: &Session, root: u32) -> bool {
 }
 
 /// A place in a root.
-pub(super) fn at(root: u32, path: &[u8]) -> At {
+pub(in crate::ops) fn at(root: u32, path: &[u8]) -> At {
     At {
         root,
         path: path.to_vec(),
@@ -316,7 +318,7 @@ pub(super) fn at(root: u32, path: &[u8]) -> At {
 }
 
 /// An operation that is not begun.
-pub(super) fn refusal(reason: String) -> EngineError {
+pub(in crate::ops) fn refusal(reason: String) -> EngineError {
     EngineError::Refused { reason }
 }
 
