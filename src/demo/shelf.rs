@@ -1,7 +1,9 @@
 //! The archives that the demo has from the start: written when somebody first asks for them, by the same operation that writes
 //! all others. Knows nothing of screens.
 
+use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 
 use time::Duration;
 use tokio::sync::mpsc;
@@ -13,6 +15,8 @@ use crate::engine::{Engine, EngineError};
 use crate::ops::backup::{self, Request};
 use crate::ops::list::{self, Depth};
 
+/// What says that they were written.
+const MARKER: &str = ".filled";
 /// Volumes of which there are copies, how many hours old, and how they are compressed.
 const COPIES: [(&str, i64, Compression); 3] = [
     ("shop_redis", 50, Compression::Gzip),
@@ -20,7 +24,7 @@ const COPIES: [(&str, i64, Compression); 3] = [
     ("shop_redis", 3, Compression::Zstd),
 ];
 
-/// Writes the archives, unless there are some already.
+/// Writes the archives, unless that was done.
 ///
 /// # Errors
 ///
@@ -30,8 +34,16 @@ pub async fn fill(engine: &Engine) -> Result<(), EngineError> {
     let refused = |error: io::Error| EngineError::Refused {
         reason: format!("the demo's archives cannot be written to {}: {error}", dir.display()),
     };
-    if dir.try_exists().map_err(refused)? {
-        return Ok(());
+    let marker = dir.join(MARKER);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&dir)
+        .map_err(refused)?;
+    match DirBuilder::new().mode(0o700).create(&marker) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(refused(error)),
     }
     let inventory = list::load(engine, Depth::Rows).await?;
     let now = super::now();

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::mail::Mail;
-use super::telling::{self, Counting, Fold, QUEUE};
+use super::telling::{self, Fold, QUEUE};
 use crate::archive::{Archive, Status, Verdict, place, shelf};
 use crate::core::backup::expected_of;
 use crate::core::backups::{Check, check_words};
@@ -181,15 +181,18 @@ fn is_demo(engine: &EngineId) -> bool {
 
 /// Checks an archive, and tells the operator what is wrong with it.
 pub(super) async fn verify(job: JobId, path: PathBuf, mail: Mail, cancel: CancellationToken) {
-    let (to, news) = mpsc::channel(QUEUE);
-    let telling = Counting::new(job, &mail, |news: verify::Progress| Progress {
-        phase: format!("checking, {}", figures::entries(news.entries)),
-        bytes: news.read,
-        bytes_total: news.length,
-        ..Progress::default()
+    let (to, news) = watch::channel(verify::Progress::default());
+    let telling = telling::latest(news, |news| {
+        let progress = Progress {
+            phase: format!("checking, {}", figures::entries(news.entries)),
+            bytes: news.read,
+            bytes_total: news.length,
+            ..Progress::default()
+        };
+        mail.progress(job, progress)
     });
-    let checking = verify::run(Some(&path), to, cancel);
-    let (result, _) = tokio::join!(checking, telling::folded(telling, news));
+    let checking = verify::run(Some(path.clone()), to, cancel);
+    let (result, ()) = tokio::join!(checking, telling);
     let (result, end) = match result {
         Err(VerifyError::Cancelled) => {
             mail.ended(job, JobEnd::Cancelled).await;

@@ -374,3 +374,31 @@ async fn settled_state() -> State {
     }
     state
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_volume_is_copied_checked_and_comes_back_under_another_name() {
+    let run = Run::start(80, 24, demo_now);
+    run.settled().await;
+    run.keys("/ s h o p _ r e d i s enter b").await;
+    run.sees("planned just now").await;
+    run.keys("enter").await;
+    run.sees("back up shop_redis: ").await;
+    run.sees("carried out").await;
+    run.keys("6").await;
+    run.sees("4 archives").await;
+    run.keys("/ s h o p _ r e d i s enter v").await;
+    run.sees("✓ ok").await;
+    run.keys("u").await;
+    let plan = run.sees("checked just now").await;
+    assert!(plan.contains("which is there: its contents are replaced"), "{plan}");
+    run.keys("n ctrl-u z z 8 enter").await;
+    run.sees("zz8, a new volume").await;
+    run.keys("enter").await;
+    run.sees("restore zz8: ").await;
+    run.sees("carried out").await;
+    run.keys("1 esc / z z 8 enter").await;
+    run.sees("▌ zz8").await;
+    run.keys("enter").await;
+    run.sees("dump.rdb").await;
+    assert_eq!(run.quits().await, Ended::Quit);
+}
