@@ -23,7 +23,9 @@
 pub mod entry;
 mod header;
 pub mod press;
+pub mod read;
 pub mod seal;
+pub mod verify;
 pub mod writer;
 
 pub use entry::{Entry, Form};

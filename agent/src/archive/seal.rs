@@ -25,7 +25,7 @@ pub fn seal(compression: Compression, digest: [u8; 32]) -> Vec<u8> {
 }
 
 /// Reads along with an archive's bytes and says at their end whether the seal is right.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Watch {
     /// Everything but the last bytes, which may be the seal.
     before: Sha256,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a broken step of a test should end it")]
 
+mod archive;
 mod browse;
 mod client;
 mod own;

@@ -1,0 +1,299 @@
+//! Records of extended headers (POSIX.1-2001, pax): read within bounds, kept where they say something of an entry.
+
+use super::damage::Broken;
+use super::header::{length, owner};
+use crate::proto::Time;
+
+/// Most bytes of one extended header; a file's attributes are 64 KiB at most each.
+pub(super) const MOST: u64 = 8 << 20;
+
+const SCHILY: &[u8] = b"SCHILY.xattr.";
+const LIBARCHIVE: &[u8] = b"LIBARCHIVE.xattr.";
+
+/// What extended headers say of an entry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Pax {
+    pub(super) path: Option<Vec<u8>>,
+    pub(super) link: Option<Vec<u8>>,
+    pub(super) size: Option<u64>,
+    pub(super) uid: Option<u32>,
+    pub(super) gid: Option<u32>,
+    pub(super) mtime: Option<Time>,
+    pub(super) comment: Option<Vec<u8>>,
+    pub(super) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) sparse: Sparse,
+}
+
+/// What GNU's records say of a sparse file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Sparse {
+    pub(super) major: Option<u64>,
+    pub(super) minor: Option<u64>,
+    pub(super) real: Option<u64>,
+    pub(super) pieces: Vec<(u64, u64)>,
+    /// Whether there is a map at all, in these records or before the contents.
+    pub(super) any: bool,
+    /// An offset whose length has not come.
+    half: Option<u64>,
+}
+
+impl Pax {
+    /// Takes the records of a header in.
+    pub(super) fn take(&mut self, records: &[u8]) -> Result<(), Broken> {
+        let mut rest = records;
+        // Some programs fill up with zeros.
+        while !rest.is_empty() && rest[0] != 0 {
+            let (key, value, after) = record(rest).ok_or_else(|| Broken::corrupt("an extended header is malformed"))?;
+            self.set(key, value)?;
+            rest = after;
+        }
+        if self.sparse.half.is_some() {
+            return Err(Broken::corrupt("a sparse file's map ends within a piece"));
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Broken> {
+        let some = || (!value.is_empty()).then(|| value.to_vec());
+        match key {
+            b"path" => self.path = some(),
+            b"linkpath" => self.link = some(),
+            b"comment" => self.comment = some(),
+            b"size" => self.size = number(value)?.map(length).transpose()?,
+            b"uid" => self.uid = number(value)?.map(owner).transpose()?,
+            b"gid" => self.gid = number(value)?.map(owner).transpose()?,
+            b"mtime" => self.mtime = if value.is_empty() { None } else { Some(time(value)?) },
+            _ => {
+                if let Some(name) = key.strip_prefix(SCHILY) {
+                    self.attribute(unescaped(name), value.to_vec());
+                } else if let Some(name) = key.strip_prefix(LIBARCHIVE) {
+                    let name = unquoted(name);
+                    // The same attribute by the other name is raw, and goes before.
+                    if !self.xattrs.iter().any(|(known, _)| *known == name) {
+                        let value =
+                            base64(value).ok_or_else(|| Broken::corrupt("an extended attribute is malformed"))?;
+                        self.attribute(name, value);
+                    }
+                } else if let Some(key) = key.strip_prefix(b"GNU.sparse.".as_slice()) {
+                    self.set_sparse(key, value)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn attribute(&mut self, name: Vec<u8>, value: Vec<u8>) {
+        match self.xattrs.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => self.xattrs.push((name, value)),
+        }
+    }
+
+    fn set_sparse(&mut self, key: &[u8], value: &[u8]) -> Result<(), Broken> {
+        let get = || {
+            let value = number(value)?.ok_or_else(|| Broken::corrupt("a sparse file's record is empty"))?;
+            length(value)
+        };
+        let sparse = &mut self.sparse;
+        sparse.any = true;
+        match key {
+            b"major" => sparse.major = Some(get()?),
+            b"minor" => sparse.minor = Some(get()?),
+            b"realsize" | b"size" => sparse.real = Some(get()?),
+            // The header's own name is made up.
+            b"name" => self.path = Some(value.to_vec()),
+            b"numblocks" => {}
+            b"offset" => sparse.half = Some(get()?),
+            b"numbytes" => {
+                let offset = sparse
+                    .half
+                    .take()
+                    .ok_or_else(|| Broken::corrupt("a sparse file's map has a length without an offset"))?;
+                sparse.pieces.push((offset, get()?));
+            }
+            b"map" => {
+                let numbers: Result<Vec<u64>, Broken> = value
+                    .split(|&byte| byte == b',')
+                    .map(|part| number(part)?.map_or(Ok(0), length))
+                    .collect();
+                sparse.pieces = numbers?
+                    .chunks(2)
+                    .map(|pair| match pair {
+                        [offset, len] => Ok((*offset, *len)),
+                        _ => Err(Broken::corrupt("a sparse file's map ends within a piece")),
+                    })
+                    .collect::<Result<_, _>>()?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The first record: `LENGTH KEY=VALUE\n`, where the length counts all of it.
+fn record(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let space = bytes.iter().take(20).position(|&byte| byte == b' ')?;
+    let length: usize = std::str::from_utf8(&bytes[..space]).ok()?.parse().ok()?;
+    let whole = bytes.get(..length)?;
+    let body = whole.get(space + 1..)?.strip_suffix(b"\n")?;
+    // An attribute's name may hold `=` only if escaped, so the first is the one.
+    let equals = body.iter().position(|&byte| byte == b'=')?;
+    Some((&body[..equals], &body[equals + 1..], &bytes[length..]))
+}
+
+/// A decimal number; none when the record takes one back.
+fn number(value: &[u8]) -> Result<Option<i64>, Broken> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let parsed = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+    parsed
+        .map(Some)
+        .ok_or_else(|| Broken::corrupt("an extended header holds what should be a number and is none"))
+}
+
+/// Seconds, with a fraction of any length of which nine digits count.
+fn time(value: &[u8]) -> Result<Time, Broken> {
+    let wrong = || Broken::corrupt("an extended header holds what should be a time and is none");
+    let text = std::str::from_utf8(value).map_err(|_| wrong())?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = fraction.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits {
+        return Err(wrong());
+    }
+    let nanos = fraction
+        .bytes()
+        .chain(std::iter::repeat(b'0'))
+        .take(9)
+        .fold(0, |value: u32, byte| value * 10 + u32::from(byte - b'0'));
+    let secs: i64 = whole.parse().map_err(|_| wrong())?;
+    if whole.starts_with('-') && nanos > 0 {
+        let secs = secs.checked_sub(1).ok_or_else(wrong)?;
+        return Ok(Time {
+            secs,
+            nanos: 1_000_000_000 - nanos,
+        });
+    }
+    Ok(Time { secs, nanos })
+}
+
+/// Undoes `%3D` and `%25`, which GNU tar writes for `=` and `%`; other programs write names as they are.
+fn unescaped(name: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let [first, tail @ ..] = rest {
+        rest = match rest {
+            [b'%', b'3', b'D', after @ ..] => {
+                out.push(b'=');
+                after
+            }
+            [b'%', b'2', b'5', after @ ..] => {
+                out.push(b'%');
+                after
+            }
+            _ => {
+                out.push(*first);
+                tail
+            }
+        };
+    }
+    out
+}
+
+/// Undoes `%XX`.
+fn unquoted(name: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut out = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let [first, tail @ ..] = rest {
+        rest = match (first, tail) {
+            (b'%', [a, b, after @ ..]) => match (digit(*a), digit(*b)) {
+                (Some(a), Some(b)) => {
+                    out.push(a << 4 | b);
+                    after
+                }
+                _ => {
+                    out.push(b'%');
+                    tail
+                }
+            },
+            _ => {
+                out.push(*first);
+                tail
+            }
+        };
+    }
+    out
+}
+
+/// Decodes base 64, with or without padding.
+fn base64(text: &[u8]) -> Option<Vec<u8>> {
+    let (mut out, mut bits, mut held) = (Vec::with_capacity(text.len() / 4 * 3), 0_u32, 0);
+    for &byte in text.iter().take_while(|&&byte| byte != b'=') {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6 | u32::from(value)) & 0xff_ffff;
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            out.push(u8::try_from(bits >> held & 0xff).ok()?);
+        }
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pax(records: &[u8]) -> Result<Pax, Broken> {
+        let mut pax = Pax::default();
+        pax.take(records).map(|()| pax)
+    }
+
+    #[test]
+    fn records_are_read_by_their_length_whatever_the_value_holds() {
+        let read = pax(b"12 path=a\nb\n30 SCHILY.xattr.user.a=x=\n7 \0\n\n").unwrap();
+        assert_eq!(read.path.as_deref(), Some(&b"a\nb"[..]));
+        assert_eq!(read.xattrs, [(b"user.a".to_vec(), b"x=\n7 \0\n".to_vec())]);
+        let foreign = pax(b"36 LIBARCHIVE.xattr.user.%61b=aGVsbG8\n").unwrap();
+        assert_eq!(foreign.xattrs, [(b"user.ab".to_vec(), b"hello".to_vec())]);
+    }
+
+    #[test]
+    fn lengths_that_lie_are_refused() {
+        for bad in [
+            &b"9999999999999999999999 path=a\n"[..],
+            b"99 path=a\n",
+            b"0 path=a\n",
+            b"3 path=a\n",
+            b"path=a\n",
+            b"10 path=ab",
+            b"-9 path=a\n",
+            b"11 size=-1\n",
+            b"11 size=1x\n",
+            b"8 uid=\xff\n",
+        ] {
+            assert!(pax(bad).is_err(), "{:?}", String::from_utf8_lossy(bad));
+        }
+    }
+
+    #[test]
+    fn times_have_nanoseconds_on_both_sides_of_the_epoch() {
+        let at = |secs, nanos| Time { secs, nanos };
+        assert_eq!(time(b"1.5").unwrap(), at(1, 500_000_000));
+        assert_eq!(time(b"1234567890.123456789012").unwrap(), at(1_234_567_890, 123_456_789));
+        assert_eq!(time(b"-1.25").unwrap(), at(-2, 750_000_000));
+        assert_eq!(time(b"-0.5").unwrap(), at(-1, 500_000_000));
+        assert_eq!(time(b"7").unwrap(), at(7, 0));
+        for bad in [&b"x"[..], b"1.x", b"", b"1.-5", b"\xff"] {
+            assert!(time(bad).is_err());
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A tar stream that is decompressed on a thread of its own, a few buffers ahead of who reads it.
+
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Builder, Scope};
+
+use super::damage::{Broken, Wrong};
+use super::open::{Ending, Opened, Source};
+
+/// Buffers that are ready, at most; as many are on their way back.
+const AHEAD: usize = 4;
+/// The decompressors keep their state on the heap.
+const STACK: usize = 128 << 10;
+
+enum Piece {
+    Bytes(Vec<u8>),
+    /// The input is read on behind a break, to see how it ends.
+    Idle,
+    End(Ending),
+}
+
+/// The reading end. When it is dropped, the thread ends with the next bytes of the input.
+#[derive(Debug)]
+pub struct Pipe {
+    pieces: Receiver<Result<Piece, Broken>>,
+    back: SyncSender<Vec<u8>>,
+    ending: Ending,
+    /// Why nothing comes any more.
+    over: Option<Result<(), Broken>>,
+}
+
+impl std::fmt::Debug for Piece {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::Idle => f.write_str("nothing"),
+            Self::End(ending) => ending.fmt(f),
+        }
+    }
+}
+
+impl Pipe {
+    /// Starts to decompress.
+    ///
+    /// # Errors
+    ///
+    /// When no thread can be started.
+    pub fn start<'scope, R: Read + Send + 'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        input: Opened<R>,
+    ) -> io::Result<Self> {
+        let (pieces, taken) = sync_channel(AHEAD);
+        let (back, returned) = sync_channel(AHEAD * 2);
+        let ending = input.ending();
+        let thread = Builder::new().stack_size(STACK);
+        thread.spawn_scoped(scope, move || pump(input, &pieces, &returned))?;
+        Ok(Self {
+            pieces: taken,
+            back,
+            ending,
+            over: None,
+        })
+    }
+}
+
+type Pieces = SyncSender<Result<Piece, Broken>>;
+
+fn pump<R: Read>(mut input: Opened<R>, pieces: &Pieces, returned: &Receiver<Vec<u8>>) {
+    loop {
+        let mut buffer = returned.try_recv().unwrap_or_default();
+        let piece = match input.fill(&mut buffer) {
+            Ok(()) if buffer.is_empty() => Ok(Piece::End(input.ending())),
+            Ok(()) => Ok(Piece::Bytes(buffer)),
+            Err(broken) => Err(broken),
+        };
+        let (last, broken) = (!matches!(piece, Ok(Piece::Bytes(_))), piece.is_err());
+        // When nothing can be sent, nobody reads any more.
+        if pieces.send(piece).is_err() {
+            return;
+        }
+        if broken {
+            return rest(input, pieces);
+        }
+        if last {
+            return;
+        }
+    }
+}
+
+/// Reads on behind a break, as long as somebody wants to know how the input ends.
+fn rest<R: Read>(mut input: Opened<R>, pieces: &Pieces) {
+    while input.pass() {
+        if pieces.send(Ok(Piece::Idle)).is_err() {
+            return;
+        }
+    }
+    // Nobody may want to know.
+    pieces.send(Ok(Piece::End(input.ending()))).ok();
+}
+
+impl Pipe {
+    /// Reads on to the end of the input, whatever is wrong with it, so that [`Source::ending`] is known. `go_on` is asked
+    /// now and then.
+    pub(crate) fn drain<C>(&mut self, mut go_on: impl FnMut() -> Result<(), C>) -> Result<(), C> {
+        if self.over == Some(Ok(())) {
+            return Ok(());
+        }
+        while let Ok(piece) = self.pieces.recv() {
+            match piece {
+                Ok(Piece::End(ending)) => {
+                    self.ending = ending;
+                    return Ok(());
+                }
+                Ok(Piece::Bytes(_) | Piece::Idle) | Err(_) => go_on()?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Source for Pipe {
+    fn fill(&mut self, buffer: &mut Vec<u8>) -> Result<(), Broken> {
+        let used = std::mem::take(buffer);
+        if let Some(over) = &self.over {
+            return over.clone();
+        }
+        // When there is no room for it, the buffer is simply dropped.
+        self.back.try_send(used).ok();
+        match self.pieces.recv() {
+            Ok(Ok(Piece::Bytes(bytes))) => {
+                *buffer = bytes;
+                Ok(())
+            }
+            Ok(Ok(Piece::End(ending))) => {
+                self.ending = ending;
+                self.over = Some(Ok(()));
+                Ok(())
+            }
+            Ok(Err(broken)) => {
+                self.over = Some(Err(broken.clone()));
+                Err(broken)
+            }
+            // The thread sends an idle piece only behind a break.
+            Ok(Ok(Piece::Idle)) | Err(_) => {
+                let broken = Broken::new(Wrong::Unread, "decompressing failed within itself; this is a bug");
+                self.over = Some(Err(broken.clone()));
+                Err(broken)
+            }
+        }
+    }
+
+    fn ending(&self) -> Ending {
+        self.ending
+    }
+}
