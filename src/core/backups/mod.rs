@@ -74,8 +74,9 @@ impl Backups {
         let about = self.about.as_deref();
         let of = |archive: &&Arc<Archive>| about.is_none_or(|name| archive.origin.name == name);
         let shown = self.all.iter().filter(of).filter(|archive| {
-            let path = archive.path.to_string_lossy();
-            fuzzy.lets([archive.origin.name.as_str(), &path].into_iter())
+            // Directories are much alike, and long: they would match anything.
+            let file = archive.path.file_name().unwrap_or_default().to_string_lossy();
+            fuzzy.lets([archive.origin.name.as_str(), &file].into_iter())
         });
         let shown = shown.cloned().collect();
         if self.list.set(shown, |one, other| one.path == other.path) {

@@ -119,7 +119,9 @@ fn start_press<'scope>(
     compression: Compression,
     free: &Sender<Piece>,
 ) -> io::Result<Station> {
-    let mut press = Press::new(compression)?;
+    // Made on a thread of its own: gzip's tables pass over the stack, and that of who packs is too small for them.
+    let made = spawn(scope, move || Press::new(compression))?;
+    let mut press = made.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let (work, pieces) = sync_channel::<Piece>(AHEAD);
     let (out, pressed) = sync_channel(AHEAD);
     let (used, empties) = channel();
