@@ -17,8 +17,11 @@ pub fn pane(backups: &Backups, endpoint: &str, read_only: bool, now: OffsetDateT
     out.field("path", Role::Plain, &archive.path.to_string_lossy());
     let when = format!("{}, {}", origin.begun.date(), figures::ago(now, origin.begun.min(now)));
     out.field("copied", Role::Plain, &when);
+    let damaged = |check: &Check| matches!(check.verdict, Verdict::Truncated | Verdict::Corrupt);
+    let checked = backups.check(&archive.path).and_then(|check| check.as_ref().ok());
     let (role, words) = match archive.status {
-        Status::Ok => (Role::Good, "whole"),
+        _ if checked.is_some_and(damaged) => (Role::Fault, "not what its sidecar says"),
+        Status::Ok => (Role::Good, "whole, as its sidecar says"),
         Status::Partial => (Role::Warning, "partial: what it lacks stands below"),
     };
     out.field("status", role, words);

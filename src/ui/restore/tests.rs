@@ -112,7 +112,7 @@ fn an_archive_of_another_program_proposes_what_is_taken_away_or_asks() {
             result: Ok(Arc::new(plan)),
         },
     );
-    assert!(frame(&state).contains("s says how many components are taken away"));
+    assert!(frame(&state).contains("s says how many components"));
     keys(&mut state, "enter");
     assert_eq!(state.dialog, None, "it cannot be done before that is said");
 }
