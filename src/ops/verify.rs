@@ -272,3 +272,7 @@ impl<R: Read> Read for Passing<'_, R> {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod tests;

@@ -88,6 +88,14 @@ impl Client {
         }
     }
 
+    /// The next reply, without paying for it.
+    pub(crate) fn unpaid(&mut self) -> (u32, Reply) {
+        match frame::read(&mut self.output).unwrap() {
+            Some(FromAgent::Reply { id, reply }) => (id, reply),
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Runs a request to its end.
     pub(crate) fn run(&mut self, request: Request) -> Result<(Vec<Reply>, Vec<Fault>), Fault> {
         let id = self.start(request);

@@ -5,7 +5,9 @@
 mod archive;
 mod browse;
 mod client;
+mod dump;
 mod own;
+mod pack;
 mod probe;
 mod search;
 mod signs;

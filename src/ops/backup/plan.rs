@@ -214,9 +214,8 @@ fn by_place(row: &Row, mounts: &Mounts, files: bool) -> Option<String> {
         HostKind::Socket => "is a socket",
         HostKind::Device => "is a device",
         HostKind::Fifo => "is a named pipe",
-        HostKind::File => "is a single file: `vole get` copies it",
         HostKind::Missing if row.mount.kind == MountKind::Bind => "does not exist",
-        HostKind::Dir | HostKind::Missing | HostKind::Unknown => "",
+        HostKind::File | HostKind::Dir | HostKind::Missing | HostKind::Unknown => "",
     };
     if !what.is_empty() {
         return Some(format!("{} {what}", path.display()));
@@ -244,5 +243,77 @@ pub(super) async fn on_this_host<T: Send + 'static>(
             "this host's paths did not answer within {} s: is a network share down?",
             PATIENCE.as_secs()
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Attachment, ContainerState};
+
+    fn used(container: &str, state: ContainerState, rw: bool) -> Attachment {
+        Attachment {
+            container: container.to_owned(),
+            container_id: container.to_owned(),
+            state,
+            image: String::new(),
+            destination: "/d".to_owned(),
+            rw,
+            propagation: String::new(),
+            subpath: None,
+            options: Vec::new(),
+            service: None,
+        }
+    }
+
+    #[test]
+    fn only_containers_that_may_write_now_make_a_copy_live() {
+        let mount = |attachments| Mount {
+            attachments,
+            ..Mount::sample("v")
+        };
+        let quiet = mount(vec![
+            used("reader", ContainerState::Running, false),
+            used("gone", ContainerState::Exited, true),
+        ]);
+        assert_eq!(live(&quiet), None);
+        let names = ["e", "d", "c", "b", "a"];
+        let busy = mount(names.map(|name| used(name, ContainerState::Running, true)).to_vec());
+        let said = live(&busy).unwrap();
+        assert!(said.contains("since a, b, c and 2 more may write"), "{said}");
+    }
+
+    #[test]
+    fn a_directory_that_was_named_must_be_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(existing(&file).unwrap_err().to_string().contains("no directory"));
+        let none = existing(&dir.path().join("none")).unwrap_err().to_string();
+        assert!(none.contains("make it first"), "{none}");
+        assert_eq!(existing(dir.path()).unwrap(), dir.path().canonicalize().unwrap());
+        assert_eq!(there(&dir.path().join("a/b")).as_deref(), Some(dir.path()));
+    }
+
+    #[test]
+    fn no_archive_is_written_into_what_it_is_made_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().canonicalize().unwrap();
+        let row = |to: &Path| Row {
+            mount: Arc::new(Mount {
+                kind: MountKind::Bind,
+                name: path.to_string_lossy().into_owned(),
+                ..Mount::sample("v")
+            }),
+            dir: to.to_owned(),
+            size: None,
+            free: None,
+            refused: None,
+            caveats: Vec::new(),
+        };
+        let mounts = Mounts::read().unwrap();
+        let refused = |to: &Path, files| by_place(&row(to), &mounts, files).is_some();
+        assert!(refused(&path, true) && refused(&path.join("not/there/yet"), true));
+        assert!(!refused(Path::new("/"), true) && !refused(&path, false));
     }
 }
