@@ -102,7 +102,11 @@ async fn mounts(
 ) -> anyhow::Result<(Vec<Arc<Mount>>, Vec<(String, String)>)> {
     // Only a tmpfs needs every container inspected, and only CONTAINER:/destination names one.
     let tmpfs = |argument: &OsString| argument.as_bytes().windows(2).any(|two| two == b":/");
-    let depth = if arguments.iter().any(tmpfs) { Depth::Full } else { Depth::Rows };
+    let depth = if arguments.iter().any(tmpfs) {
+        Depth::Full
+    } else {
+        Depth::Rows
+    };
     let inventory = context.inventory(engine, depth).await?;
     let (mut mounts, mut unfound): (Vec<Arc<Mount>>, Vec<(String, String)>) = Default::default();
     for argument in arguments {
@@ -128,7 +132,11 @@ fn announce(plan: &Plan, quiet: bool) -> io::Result<()> {
             let held = held(row).map_or_else(|| "not measured yet".to_owned(), figures::bytes);
             let free = row.free.map(|free| format!(", {} free there", figures::bytes(free)));
             let dir = text::printable(row.dir.as_os_str().as_bytes());
-            let to = if row.dir == Path::new("-") { "standard output" } else { &dir };
+            let to = if row.dir == Path::new("-") {
+                "standard output"
+            } else {
+                &dir
+            };
             let free = free.unwrap_or_default();
             writeln!(io::stderr().lock(), "{name} ({held}) goes to {to}{free}")?;
         }
@@ -169,7 +177,10 @@ async fn follow(context: &Context, plan: &Plan, mut news: mpsc::Receiver<Event>)
     let mut line = Progress::new(context.output.progress);
     let (mut current, mut begun) = (usize::MAX, Instant::now());
     while let Some(event) = news.recv().await {
-        let Event::Progress { row, bytes, written, .. } = event else {
+        let Event::Progress {
+            row, bytes, written, ..
+        } = event
+        else {
             continue;
         };
         if row != current {
@@ -193,7 +204,10 @@ fn progress(row: &Row, bytes: u64, written: u64, seconds: f64) -> String {
     let (rate, left) = {
         let rate = bytes as f64 / seconds;
         let left = held(row).filter(|held| *held > bytes && rate > 0.0);
-        (rate as u64, left.map(|held| ((held - bytes) as f64 / rate).ceil() as u64))
+        (
+            rate as u64,
+            left.map(|held| ((held - bytes) as f64 / rate).ceil() as u64),
+        )
     };
     let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let of = held(row).filter(|held| *held >= bytes);
@@ -275,5 +289,9 @@ fn finish(context: &Context, report: &Report) -> anyhow::Result<Exit> {
     }
     let parts = Exit::of_parts(report.archives.len(), report.failed.len());
     let partial = report.archives.iter().any(|one| one.status == Status::Partial);
-    Ok(if parts == Exit::Done && partial { Exit::Partly } else { parts })
+    Ok(if parts == Exit::Done && partial {
+        Exit::Partly
+    } else {
+        parts
+    })
 }

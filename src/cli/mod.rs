@@ -124,11 +124,11 @@ async fn engine_command(context: &Context, command: Command) -> anyhow::Result<E
             Command::Chown(options) => chown::chown(context, &engine, &options).await,
             Command::Chmod(options) => chown::chmod(context, &engine, &options).await,
             Command::Undo(options) => undo::run(context, &engine, &options).await,
-            Command::Backup(options) => backup::run(context, &engine, &options).await,
             Command::Restore(options) => restore::run(context, &engine, &options).await,
             Command::Clone(options) => clone::run(context, &engine, &options).await,
             Command::Rename(options) => rename::run(context, &engine, &options).await,
             Command::Recover(options) => recover::run(context, &engine, &options).await,
+            Command::Backup(options) => backup::run(context, &engine, &options).await,
             Command::Backups(_)
             | Command::Verify(_)
             | Command::Keys(_)

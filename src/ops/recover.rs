@@ -3,10 +3,9 @@
 
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
-use vole_agent::proto::RootInfo;
 
-use super::restore::existing::{is_empty, unused};
-use super::writable::{self, Now, refusal};
+use super::restore::existing::{is_empty, reason, unused};
+use super::writable::{self, Now, Seen, refusal};
 use crate::engine::{Engine, EngineError, Purpose, Session};
 use crate::journal::{JournalId, Listed, Operation, Restore, Site, Stage, Store, Undoing, Unfinished};
 use crate::model::{BytePath, VolumeName};
@@ -103,8 +102,7 @@ pub async fn plan(engine: &Engine, store: &Store, made: OffsetDateTime) -> Resul
     for one in unfinished {
         let doing = match decide(engine, &one).await {
             Ok(doing) => Ok(doing),
-            Err(EngineError::Refused { reason }) => Err(reason),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(reason(error)),
         };
         rows.push(Row {
             began: one.header.began(),
@@ -191,13 +189,13 @@ async fn look(
     makes: bool,
 ) -> Result<Doing, EngineError> {
     let name = &unfinished.header.mount.name;
-    let (info, _) = now.survey.check(session, root, b"").await?;
+    let (_, seen) = now.survey.check(session, root, b"").await?;
     let known = match makes {
         true => unfinished.made.as_ref(),
         false => Some(&unfinished.header.mount),
     };
     match known {
-        Some(site) if !is_same(site, now, &info, session, root).await? => Ok(Doing::Forget(another(name))),
+        Some(site) if !is_same(site, seen) => Ok(Doing::Forget(another(name))),
         Some(_) if makes => Ok(Doing::Remove),
         Some(_) => Ok(Doing::Mend),
         None if is_empty(session, root).await? => Ok(Doing::Remove),
@@ -212,13 +210,12 @@ fn another(name: &str) -> String {
 }
 
 /// Whether an opened root is the one of a journal. Numbers of devices may change at a start of the host.
-async fn is_same(site: &Site, now: &Now, info: &RootInfo, session: &Session, root: u32) -> Result<bool, EngineError> {
-    let (_, seen) = now.survey.check(session, root, b"").await?;
+fn is_same(site: &Site, seen: Seen) -> bool {
     let same_place = match (site.born, seen.born) {
         (Some(then), Some(born)) => then == born,
-        _ => site.dev == info.dev,
+        _ => site.dev == seen.dev,
     };
-    Ok(same_place && site.ino == seen.ino)
+    same_place && site.ino == seen.ino
 }
 
 /// Carries a plan out, row by row. What could not be decided stays in the journal.
@@ -244,10 +241,7 @@ pub async fn run(
         match done {
             Ok(recovered) => report.recovered.push(recovered),
             Err(error) => {
-                let why = match error {
-                    EngineError::Refused { reason } => reason,
-                    error => error.to_string(),
-                };
+                let why = reason(error);
                 report.failed.push((row.operation.clone(), row.volume.clone(), why));
             }
         }
@@ -316,8 +310,8 @@ async fn mend(engine: &Engine, unfinished: &Unfinished) -> Result<(String, bool)
     let now = writable::now(engine, &site.id, &site.name, site.kind, &BytePath::root()).await?;
     unused(&now, &site.name)?;
     let (session, root) = writable::open(engine, &now.mount, Purpose::Unpack).await?;
-    let (info, _) = now.survey.check(&session, root, b"").await?;
-    if !is_same(site, &now, &info, &session, root).await? {
+    let (_, seen) = now.survey.check(&session, root, b"").await?;
+    if !is_same(site, seen) {
         return Err(refusal(another(&site.name)));
     }
     let mended = session.mend(root).await?;

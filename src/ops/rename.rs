@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::clone;
 use super::list::{self, Depth};
 use super::prune::{self, Scope, Step};
+use super::restore::existing::reason;
 use super::restore::{Progress, Report};
 use super::writable::refusal;
 use crate::engine::{Engine, EngineError};
@@ -88,10 +89,7 @@ pub async fn run(
 /// Removes the old volume; why not, when it is still there.
 async fn removed(engine: &Engine, mount: &Mount, cancel: CancellationToken) -> Option<String> {
     let removing = remove(engine, mount, cancel).await;
-    removing.err().map(|error| match error {
-        EngineError::Refused { reason } => reason,
-        error => error.to_string(),
-    })
+    removing.err().map(reason)
 }
 
 async fn remove(engine: &Engine, mount: &Mount, cancel: CancellationToken) -> Result<(), EngineError> {

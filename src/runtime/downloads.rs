@@ -53,7 +53,7 @@ async fn download(
     // A bulk job has a helper of its own, so that browsing stays quick and its lease short.
     let opening = async {
         match &wanted.archive {
-            Some(archive) => Ok(browse::Open::archive(archive.session().await?)),
+            Some(archive) => Ok(browse::Open::archive(archive.open().await?.session)),
             None => browse::open(engine, &wanted.mount).await,
         }
     };

@@ -16,6 +16,7 @@ use super::mail::Mail;
 use super::opening::Opening;
 use crate::core::files::msg::{Matches, Range, SearchKind, Start};
 use crate::core::files::{Ask, Effect, Msg};
+use crate::core::msg::Notice;
 use crate::engine::session::Replies;
 use crate::engine::{Engine, EngineError, Lease};
 use crate::model::{BytePath, JobId, Mount, Source};
@@ -123,6 +124,10 @@ impl Browser {
         );
         Box::pin(unless(end, async move {
             let result = files.stat(&BytePath::root()).await.map_err(|error| explain(&error));
+            if let Some(damage) = files.damage().await {
+                let words = format!("this archive is not whole, and what follows is missing: {damage}");
+                mail.notice(Notice::fault(words)).await;
+            }
             mail.files(Msg::Opened { visit, result }).await;
         }))
     }
@@ -164,10 +169,18 @@ struct Access {
 }
 
 impl Access {
+    /// Why an archive could not be read to its end.
+    async fn damage(&self) -> Option<String> {
+        match &self.of.archive {
+            Some(archive) => archive.open().await.ok()?.damage,
+            None => None,
+        }
+    }
+
     async fn lease(&self) -> Result<Lease, EngineError> {
         match &self.of.archive {
             Some(archive) => Ok(Lease {
-                session: archive.session().await?,
+                session: archive.open().await?.session,
                 root: 0,
                 source: Source::Local,
             }),

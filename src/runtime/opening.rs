@@ -5,14 +5,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
+use crate::archive::view::{View, ViewError};
+use crate::engine::local::in_process;
 use crate::engine::{EngineError, Session};
 
 /// An archive, open or not yet.
 #[derive(Debug)]
 pub(super) struct Opening {
     path: PathBuf,
-    session: OnceCell<Session>,
+    open: OnceCell<Open>,
+}
+
+/// An open archive.
+#[derive(Debug, Clone)]
+pub(super) struct Open {
+    /// What serves it.
+    pub(super) session: Session,
+    /// Why it could not be read to its end, if it could not: then it is not all there.
+    pub(super) damage: Option<String>,
 }
 
 impl Opening {
@@ -20,7 +32,7 @@ impl Opening {
     pub(super) fn new(path: PathBuf) -> Arc<Self> {
         Arc::new(Self {
             path,
-            session: OnceCell::new(),
+            open: OnceCell::new(),
         })
     }
 
@@ -29,13 +41,28 @@ impl Opening {
         self.path == path
     }
 
-    /// A session that serves what is in it.
+    /// What serves it; it is read when this is asked for first, until nobody waits for it any more.
     ///
     /// # Errors
     ///
-    /// When it cannot be read to its end. The next call tries again.
-    pub(super) async fn session(&self) -> Result<Session, EngineError> {
-        let open = || async { Err(EngineError::Refused { reason: "SEAM".to_owned() }) };
-        self.session.get_or_try_init(open).await.cloned()
+    /// When it cannot be read. The next call tries again.
+    pub(super) async fn open(&self) -> Result<Open, EngineError> {
+        self.open.get_or_try_init(|| read(self.path.clone())).await.cloned()
     }
+}
+
+async fn read(path: PathBuf) -> Result<Open, EngineError> {
+    let refused = |reason: String| EngineError::Refused { reason };
+    let wanted = CancellationToken::new();
+    let _while_awaited = wanted.clone().drop_guard();
+    let reading = tokio::task::spawn_blocking(move || View::open(&path, |_| !wanted.is_cancelled()));
+    let view = match reading.await {
+        Ok(Ok(view)) => view,
+        Ok(Err(ViewError::Cancelled)) => return Err(EngineError::Cancelled),
+        Ok(Err(error)) => return Err(refused(error.to_string())),
+        Err(error) => return Err(refused(error.to_string())),
+    };
+    let damage = view.damage().map(ToString::to_string);
+    let session = in_process(Arc::new(view)).await?;
+    Ok(Open { session, damage })
 }

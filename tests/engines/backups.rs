@@ -123,11 +123,18 @@ fn an_archive_is_the_volume_and_proves_it(engine: &Engine) {
     for (compress, program) in [("zstd", "zstd"), ("gzip", "gzip"), ("none", "cat")] {
         let home = Home::new();
         let made = on
-            .run_in(&home, &["--read-only", "backup", "hard", "--compress", compress, "--json"])
+            .run_in(
+                &home,
+                &["--read-only", "backup", "hard", "--compress", compress, "--json"],
+            )
             .expect(0)
             .json();
         let (path, one) = archive(&made);
-        assert_eq!((&one["volume"], &one["status"]), (&"hard".into(), &"ok".into()), "{one}");
+        assert_eq!(
+            (&one["volume"], &one["status"]),
+            (&"hard".into(), &"ok".into()),
+            "{one}"
+        );
         assert_eq!(one["origin"]["labels"]["team"], "blue");
         assert!(one["warnings"][0].as_str().unwrap().contains("socket"), "{one}");
         assert_eq!(one["bytes"], fs::metadata(&path).unwrap().len());
@@ -144,7 +151,11 @@ fn read_by_others(engine: &Engine, top: &Path, archive: &Path, program: &str) {
     let out = engine.dir().join("out");
     fs::create_dir(&out).unwrap();
     let script = "$1 -dc <\"$2\" | tar -C \"$3\" --numeric-owner --xattrs --xattrs-include='*' -xpf -";
-    let script = if program == "cat" { script.replace(" -dc", "") } else { script.to_owned() };
+    let script = if program == "cat" {
+        script.replace(" -dc", "")
+    } else {
+        script.to_owned()
+    };
     let output = Command::new("bash")
         .args(["-o", "pipefail", "-c", &script, "read", program])
         .arg(archive)
@@ -173,7 +184,10 @@ fn proved(home: &Home, path: &Path, one: &Value) {
     for field in ["entries", "bytes", "sha256", "digest"] {
         assert_eq!(whole[field], one[field], "{field}");
     }
-    assert_eq!((&whole["sidecar"], &whole["origin"]["name"]), (&true.into(), &"hard".into()));
+    assert_eq!(
+        (&whole["sidecar"], &whole["origin"]["name"]),
+        (&true.into(), &"hard".into())
+    );
     let bytes = fs::read(path).unwrap();
     let copy = home.path().join("copy");
     for cut in [1, 30, 500, bytes.len() / 2, bytes.len() - 100] {
@@ -185,7 +199,12 @@ fn proved(home: &Home, path: &Path, one: &Value) {
         flipped[at] ^= 0x10;
         fs::write(&copy, &flipped).unwrap();
         let found = check(&copy, 4);
-        assert_eq!(found["status"], "corrupt", "flipped at {at} of {}: {found}", bytes.len());
+        assert_eq!(
+            found["status"],
+            "corrupt",
+            "flipped at {at} of {}: {found}",
+            bytes.len()
+        );
         assert!(found["damage"].is_string(), "{found}");
     }
     fs::write(&copy, "some text that was never an archive\n".repeat(100)).unwrap();
@@ -238,7 +257,9 @@ fn proved_whole(home: &Home, path: &Path) {
 }
 
 fn no_helper_stays(engine: &Engine) {
-    until("no helper stays", PATIENCE, || engine.helper_ids().is_empty().then_some(()));
+    until("no helper stays", PATIENCE, || {
+        engine.helper_ids().is_empty().then_some(())
+    });
 }
 
 /// A small file system of this machine; unmounted when dropped.
@@ -285,7 +306,9 @@ fn stopped(engine: &Engine, home: &Home) -> (Child, Pid) {
     });
     kill_process(pid, Signal::STOP).unwrap();
     assert!(
-        kept(home).iter().all(|path| path.extension().is_some_and(|end| end == "partial")),
+        kept(home)
+            .iter()
+            .all(|path| path.extension().is_some_and(|end| end == "partial")),
         "it was done before it could be stopped"
     );
     (child, pid)
@@ -305,11 +328,17 @@ fn what_fails_leaves_nothing(engine: &Engine) {
     let to = small.0.to_str().unwrap();
     let full = on.run_in(&home, &["backup", "big", "--to", to]).expect(1);
     assert!(full.stderr.contains("No space left"), "{}", full.stderr);
-    assert_eq!(fs::read_dir(&small.0).unwrap().count(), 0, "something is left on a full disk");
+    assert_eq!(
+        fs::read_dir(&small.0).unwrap().count(),
+        0,
+        "something is left on a full disk"
+    );
     nothing_is_left("a full destination");
     drop(small);
 
-    let nowhere = on.run_in(&home, &["backup", "big", "--to", "/nonexistent/dir"]).expect(1);
+    let nowhere = on
+        .run_in(&home, &["backup", "big", "--to", "/nonexistent/dir"])
+        .expect(1);
     assert!(nowhere.stderr.contains("make it first"), "{}", nowhere.stderr);
 
     let (mut child, pid) = stopped(engine, &home);
@@ -367,7 +396,10 @@ fn pipes(engine: &Engine, home: &Home) {
         .output()
         .unwrap();
     assert_eq!(verified.status.code(), Some(4), "{verified:?}");
-    assert!(String::from_utf8_lossy(&verified.stdout).contains("truncated"), "{verified:?}");
+    assert!(
+        String::from_utf8_lossy(&verified.stdout).contains("truncated"),
+        "{verified:?}"
+    );
 }
 
 fn every_kind_of_mount_is_copied_or_refused(engine: &Engine) {
@@ -379,7 +411,11 @@ fn every_kind_of_mount_is_copied_or_refused(engine: &Engine) {
     let path = host.to_str().unwrap();
     let made = on.run_in(&home, &["backup", path, "--json"]).expect(0).json();
     let (archived, one) = archive(&made);
-    assert_eq!((&one["origin"]["kind"], &one["entries"]), (&"bind".into(), &2.into()), "{one}");
+    assert_eq!(
+        (&one["origin"]["kind"], &one["entries"]),
+        (&"bind".into(), &2.into()),
+        "{one}"
+    );
     proved_whole(&home, &archived);
     // An archive would hold itself.
     let inside = on.run_in(&home, &["backup", path, "--to", path]).expect(1);
@@ -400,7 +436,10 @@ fn every_kind_of_mount_is_copied_or_refused(engine: &Engine) {
 
     sleeping(engine, "memory", &["--tmpfs", "/scratch"]);
     engine.run(["exec", "memory", "sh", "-c", "echo kept >/scratch/file"]);
-    let made = on.run_in(&home, &["backup", "memory:/scratch", "--json"]).expect(0).json();
+    let made = on
+        .run_in(&home, &["backup", "memory:/scratch", "--json"])
+        .expect(0)
+        .json();
     assert_eq!(archive(&made).1["entries"], 2, "{made}");
     engine.run(["kill", "memory"]);
     let gone = on.run_in(&home, &["backup", "memory:/scratch"]).expect(1);

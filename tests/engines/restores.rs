@@ -268,9 +268,19 @@ fn archives_of_other_programs_come_back_without_what_recipes_put_before(engine: 
         words(&ran)
     );
     assert!(!engine.volume_names().contains(&"data".to_owned()));
-    ends(&on, &home, &["restore", &data, "--as", "data", "--strip-components", "1", "--yes"], 0);
+    ends(
+        &on,
+        &home,
+        &["restore", &data, "--as", "data", "--strip-components", "1", "--yes"],
+        0,
+    );
     assert_eq!(likeness(&engine.mount_point("data")), before);
-    ends(&on, &home, &["restore", &data, "--as", "whole", "--strip-components", "0", "--yes"], 0);
+    ends(
+        &on,
+        &home,
+        &["restore", &data, "--as", "whole", "--strip-components", "0", "--yes"],
+        0,
+    );
     assert!(engine.mount_point("whole").join("data/d/b").exists());
     nothing_left(engine);
 }

@@ -339,7 +339,7 @@ async fn leave(mount: &Mount) -> Result<Vec<Vec<u8>>, BackupError> {
 }
 
 /// Whether what was opened can be packed: a file, or a directory in which no restore was cut short.
-async fn check(session: &Session, root: u32) -> Result<(), BackupError> {
+pub(in crate::ops) async fn check(session: &Session, root: u32) -> Result<(), BackupError> {
     let info = session.hello().roots.get(root as usize);
     let info = info.ok_or_else(|| senseless("it did not say what it opened"))?;
     match info.kind {

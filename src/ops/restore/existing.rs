@@ -81,10 +81,10 @@ pub(super) async fn look(engine: &Engine, now: &Now) -> Result<Looked, EngineErr
     Ok(looked)
 }
 
-/// The reason of a refusal, without what the error adds.
-pub(super) fn reason(error: EngineError) -> String {
+/// Why something failed, without what the error adds on what stands.
+pub(in crate::ops) fn reason(error: EngineError) -> String {
     match error {
-        EngineError::Refused { reason } => reason,
+        EngineError::Refused { reason } | EngineError::Damaged(reason) => reason,
         error => error.to_string(),
     }
 }
@@ -192,7 +192,7 @@ async fn mend(
     };
     let id = writer.id().as_str().to_owned();
     let left = |what: String| EngineError::Left {
-        why: error.to_string(),
+        why: reason(error.clone()),
         left: what,
     };
     let mended = match mended.await {

@@ -7,7 +7,7 @@ use std::pin::pin;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vole_agent::archive::seal::{Watch, seal};
-use vole_agent::proto::archive::{Compression, Counts, PackItem, Packed, Unpack, UnpackItem, Unpacked};
+use vole_agent::proto::archive::{Compression, Counts, PackItem, Packed, Placing, Unpack, UnpackItem, Unpacked};
 
 use super::Progress;
 use crate::engine::{EngineError, Feeder, Packing, Session, Unpacking};
@@ -84,7 +84,12 @@ pub(in crate::ops) async fn fill(
     teller: Teller<'_>,
     cancel: &CancellationToken,
 ) -> Result<Ready, EngineError> {
+    let in_place = unpack.placing == Placing::InPlace;
     let mut unpacking = session.unpack(unpack);
+    if in_place {
+        // The old contents go before the new ones are made, and not unasked.
+        unpacking.confirm();
+    }
     let mut feeding = pin!(send(feed, unpacking.feeder()));
     let (mut fed, mut unpacked) = (None, None);
     loop {

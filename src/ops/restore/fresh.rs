@@ -103,7 +103,7 @@ pub(in crate::ops) async fn fill(
                 Err(error)
             }
             Err(why) => Err(EngineError::Left {
-                why: error.to_string(),
+                why: existing::reason(error),
                 left: format!(
                     "volume {} was made for it and could not be removed again ({why}): it is not whole; `vole recover` removes it",
                     made.name

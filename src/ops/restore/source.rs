@@ -270,17 +270,24 @@ impl Looked {
                 if self.head.is_none() {
                     self.names.take(&entry);
                 }
-                let bytes = read.load(Ordering::Relaxed);
-                if bytes >= told + TELL {
-                    told = bytes;
-                    let progress = Progress {
-                        phase: "checking",
-                        entries: counts.entries,
-                        bytes,
-                        total,
-                    };
-                    // Who does not listen misses a figure.
-                    let _heard = news.try_send(progress);
+                loop {
+                    let length = reader.contents()?.len();
+                    let bytes = read.load(Ordering::Relaxed);
+                    if bytes >= told + TELL {
+                        told = bytes;
+                        let progress = Progress {
+                            phase: "checking",
+                            entries: counts.entries,
+                            bytes,
+                            total,
+                        };
+                        // Who does not listen misses a figure.
+                        let _heard = news.try_send(progress);
+                    }
+                    if length == 0 {
+                        break;
+                    }
+                    reader.consume(length);
                 }
             }
             self.digest = reader.digest();

@@ -1,5 +1,7 @@
 //! Restores in words: what is done, what differs, what an agent says of an archive.
 
+use rustix::io::Errno;
+
 use super::Request;
 use crate::archive::Origin;
 use crate::engine::EngineError;
@@ -25,15 +27,12 @@ pub(super) fn differs(origin: &Origin, mount: &Mount) -> Option<String> {
     })
 }
 
-/// An agent's word on the archive itself, as what it is.
+/// An agent's word on the archive itself, as what it is: it answers `EBADMSG` then.
 pub(in crate::ops) fn damaged(error: EngineError) -> EngineError {
     match error {
-        EngineError::Agent(fault) if is_damage(&fault.message) => EngineError::Damaged(text::fault(&fault)),
+        EngineError::Agent(fault) if fault.errno == Some(Errno::BADMSG.raw_os_error()) => {
+            EngineError::Damaged(text::fault(&fault))
+        }
         error => error,
     }
-}
-
-/// How the reader begins what it says of an archive that is not whole.
-fn is_damage(message: &str) -> bool {
-    message.starts_with("the archive ends too early") || message.starts_with("the archive is damaged")
 }
