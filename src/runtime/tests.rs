@@ -397,7 +397,8 @@ async fn a_volume_is_copied_checked_and_comes_back_under_another_name() {
     run.sees("restore zz8: ").await;
     run.sees("carried out").await;
     run.keys("1 esc / z z 8 enter").await;
-    run.sees("▌ zz8").await;
+    run.until("its row", |text| text.contains(" 1 of ") && text.contains("12.2 MiB"))
+        .await;
     run.keys("enter").await;
     run.sees("dump.rdb").await;
     assert_eq!(run.quits().await, Ended::Quit);

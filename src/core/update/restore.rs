@@ -16,7 +16,7 @@ use super::super::state::{Dialog, EngineState, Named, Screen, State};
 use super::{dialogs, engine, screens, with_current};
 use crate::archive::Archive;
 use crate::engine::EngineError;
-use crate::model::{EngineId, JobId};
+use crate::model::{EngineId, JobId, Size};
 use crate::ops::restore::{Into, Plan, Progress, Report, Request};
 
 /// Plans a restore of an archive to where it came from.
@@ -271,9 +271,16 @@ pub(super) fn job_ended(state: &mut State, job: JobId, event: &JobEvent, effects
     let id = id.clone();
     if let Some(review) = &mut engine.restore {
         review.stage = Stage::Used;
+        // What was measured is not what is there now.
+        let target = review.target();
+        let listed = engine.mounts.inventory().into_iter().flat_map(|list| &list.mounts);
+        let filled = listed.filter(|mount| Some(mount.name.as_str()) == target);
+        let sizes = filled.map(|mount| (mount.id.clone(), Size::Unknown(None))).collect();
+        engine.mounts.set_sizes(sizes, state.now);
     }
     // Engines without events would not tell.
     engine::load(&id, engine, effects);
+    engine::measure_news(state, &id, effects);
     super::plan::gather(state, &id, effects);
 }
 
