@@ -565,7 +565,10 @@ fn archives_are_listed_and_checked_without_an_engine() {
         "status",
         "warnings",
     ];
-    assert_eq!((fields(&found), &found["status"]), (expected.to_vec(), &Value::from("foreign")));
+    assert_eq!(
+        (fields(&found), &found["status"]),
+        (expected.to_vec(), &Value::from("foreign"))
+    );
     assert!(run(4, &["verify", &at("text")]).0.contains(": foreign: "));
     assert!(run(1, &["verify", &at("nothing")]).1.contains("nothing"));
     assert!(run(1, &["verify", &at("")]).1.contains("no regular file"));
@@ -591,15 +594,26 @@ fn the_demos_volumes_are_copied_checked_and_come_back_and_some_archives_are_ther
     let to = dir.path().to_str().unwrap();
     let made = json(0, &["backup", "shop_redis", "--to", to]);
     let archive = &made["archives"][0];
-    assert_eq!((&archive["status"], &archive["volume"]), (&Value::from("ok"), &Value::from("shop_redis")));
+    assert_eq!(
+        (&archive["status"], &archive["volume"]),
+        (&Value::from("ok"), &Value::from("shop_redis"))
+    );
     let path = archive["path"].as_str().unwrap();
     assert_eq!(json(0, &["verify", path])["status"], "ok");
     let restored = json(0, &["restore", path, "--as", "copied", "--yes"]);
     assert_eq!(restored["entries"], archive["entries"], "{restored}");
     let (_, stderr) = demo(1, &["restore", path, "--overwrite", "--yes"]);
-    assert!(stderr.contains("shop-redis-1"), "a container that runs has it: {stderr}");
+    assert!(
+        stderr.contains("shop-redis-1"),
+        "a container that runs has it: {stderr}"
+    );
     let listed = json(0, &["backups"]);
-    let volumes: Vec<&str> = listed["archives"].as_array().unwrap().iter().filter_map(|one| one["volume"].as_str()).collect();
+    let volumes: Vec<&str> = listed["archives"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["volume"].as_str())
+        .collect();
     assert_eq!(volumes, ["shop_redis", "blog_content", "shop_redis"]);
     let cut = dir.path().join("cut.tar.zst");
     let whole = fs::read(path).unwrap();

@@ -54,9 +54,15 @@ fn under(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
             Section::Own => state.engine().is_some_and(|engine| own(action, state, engine)),
             Section::Undo => state.engine().is_some_and(|engine| undo(action, state, engine)),
             Section::Copies => state.engine().is_some_and(|engine| copies(action, engine)),
-            Section::Backup => state.engine().is_some_and(|engine| archives::backup(action, state, engine)),
-            Section::Backups => state.engine().is_some_and(|engine| archives::backups(action, state, engine)),
-            Section::Restore => state.engine().is_some_and(|engine| archives::restore(action, state, engine)),
+            Section::Backup => state
+                .engine()
+                .is_some_and(|engine| archives::backup(action, state, engine)),
+            Section::Backups => state
+                .engine()
+                .is_some_and(|engine| archives::backups(action, state, engine)),
+            Section::Restore => state
+                .engine()
+                .is_some_and(|engine| archives::restore(action, state, engine)),
             Section::Disk => state.engine().is_some_and(|engine| !engine.disk.is_counting()),
         }
 }
@@ -126,12 +132,9 @@ fn global(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
                     Screen::Doctor => doctor_of(state).is_some_and(|doctor| doctor.current().is_some()),
                     Screen::Undo => engine.is_some_and(|engine| engine.undo.current().is_some()),
                     Screen::Backups => backups(state).is_some_and(|backups| backups.current().is_some()),
-                    Screen::Start
-                    | Screen::Details
-                    | Screen::Disk
-                    | Screen::Own
-                    | Screen::Backup
-                    | Screen::Restore => false,
+                    Screen::Start | Screen::Details | Screen::Disk | Screen::Own | Screen::Backup | Screen::Restore => {
+                        false
+                    }
                 }
         }
         Action::ShowDisk => !over && state.screen != Screen::Disk && engine.is_some_and(has_mounts),
@@ -244,7 +247,9 @@ fn mounts(action: Action, state: &State, engine: &EngineState) -> bool {
     match action {
         Action::Prune => engine.may_change() && engine.mounts.inventory().is_some(),
         Action::Create => !state.settings.read_only && engine.mounts.inventory().is_some(),
-        Action::Remove => engine.may_change() && !state.settings.read_only && !engine.mounts.chosen_volumes().0.is_empty(),
+        Action::Remove => {
+            engine.may_change() && !state.settings.read_only && !engine.mounts.chosen_volumes().0.is_empty()
+        }
         Action::Measure | Action::MeasureAll if busy => false,
         Action::OpenFiles => browsable(engine),
         Action::Inspect | Action::Mark | Action::MarkRange => has_current(engine),

@@ -337,18 +337,12 @@ impl State {
             (Some(Dialog::Jobs { .. }), _) => &[Section::Jobs],
             (Some(_), _) => &[],
             (None, Screen::Start) => &[Section::Start],
-            (None, Screen::Mounts) if self.details_focused => &[
-                Section::Details,
-                Section::Mounts,
-                Section::Rights,
-                Section::Copies,
-            ],
-            (None, Screen::Mounts) if self.details_open => &[
-                Section::Mounts,
-                Section::Details,
-                Section::Rights,
-                Section::Copies,
-            ],
+            (None, Screen::Mounts) if self.details_focused => {
+                &[Section::Details, Section::Mounts, Section::Rights, Section::Copies]
+            }
+            (None, Screen::Mounts) if self.details_open => {
+                &[Section::Mounts, Section::Details, Section::Rights, Section::Copies]
+            }
             (None, Screen::Mounts) => &[Section::Mounts, Section::Rights, Section::Copies],
             (None, Screen::Details) => &[Section::Details, Section::Rights, Section::Copies],
             (None, Screen::Doctor) => &[Section::Doctor],

@@ -115,7 +115,8 @@ impl<'a> Tree<'a> {
             return None;
         }
         let path = parts.join(&b'/');
-        let beneath = |only: &Vec<u8>| path == *only || path.strip_prefix(&only[..]).is_some_and(|rest| rest[0] == b'/');
+        let beneath =
+            |only: &Vec<u8>| path == *only || path.strip_prefix(&only[..]).is_some_and(|rest| rest[0] == b'/');
         let wanted = self.unpack.only.is_empty() || path.is_empty() || self.unpack.only.iter().any(beneath);
         wanted.then_some(path)
     }
@@ -163,9 +164,14 @@ fn read(
     let Form::File { size, map } = &entry.form else {
         return Ok(None);
     };
-    let length = usize::try_from(*size).ok().filter(|_| size.saturating_add(before) <= MOST);
+    let length = usize::try_from(*size)
+        .ok()
+        .filter(|_| size.saturating_add(before) <= MOST);
     let Some(length) = length else {
-        let words = format!("the demo keeps what it unpacks in memory, and no more than {} MiB", MOST >> 20);
+        let words = format!(
+            "the demo keeps what it unpacks in memory, and no more than {} MiB",
+            MOST >> 20
+        );
         return Err(refused(&words));
     };
     let mut stored = Vec::new();

@@ -90,7 +90,8 @@ impl Browser {
             } => {
                 // What was read for the screen serves the download too.
                 let open = self.visit.as_ref().and_then(|visit| visit.of.archive.clone());
-                let archive = archive.map(|path| open.filter(|open| open.is(&path)).unwrap_or_else(|| Opening::new(path)));
+                let archive =
+                    archive.map(|path| open.filter(|open| open.is(&path)).unwrap_or_else(|| Opening::new(path)));
                 let wanted = Wanted { mount, archive, at, to };
                 let task = downloads::run(engine.clone(), wanted, job, mail.clone(), token(job));
                 return Some(Work::Job(job, Box::pin(task)));

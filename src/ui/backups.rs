@@ -52,8 +52,7 @@ fn bar(backups: &Backups, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     }
     pen.skip(1).put("backups", theme.dim);
     if let Some(name) = &backups.about {
-        pen.skip(2)
-            .put(&format!(" {} ", text::printable_str(name)), theme.chip);
+        pen.skip(2).put(&format!(" {} ", text::printable_str(name)), theme.chip);
     }
     if backups.typing || !backups.filter.text().is_empty() {
         pen.skip(2).put("/", theme.key);
@@ -98,7 +97,14 @@ fn rows(backups: &Backups, engine: &EngineState, state: &State, theme: &Theme, f
     let mut line = 0;
     for (at, archive) in backups.list.visible().take(usize::from(below.height)) {
         let mut pen = Pen::new(frame.buffer_mut(), below, line, theme.glyphs.ellipsis);
-        row(&mut pen, backups, archive, at == backups.list.at(), (engine, state), theme);
+        row(
+            &mut pen,
+            backups,
+            archive,
+            at == backups.list.at(),
+            (engine, state),
+            theme,
+        );
         line += 1;
     }
     for (line, why) in (line.saturating_add(1)..below.height).zip(&backups.warnings) {

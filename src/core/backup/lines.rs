@@ -89,7 +89,11 @@ fn row(out: &mut Writer, review: &Review, row: &Row, now: OffsetDateTime) {
         return out.field("left out", Role::Fault, why);
     }
     if review.stage == Stage::Used {
-        return out.field("outcome", Role::Warning, "it was not its turn yet when the backup was stopped");
+        return out.field(
+            "outcome",
+            Role::Warning,
+            "it was not its turn yet when the backup was stopped",
+        );
     }
     out.field("to", Role::Plain, &row.dir.to_string_lossy());
     match &row.size {
@@ -170,6 +174,10 @@ pub(in crate::core) fn warnings(out: &mut Writer, archive: &Archive) {
     let shown = archive.warnings.len().min(WARNINGS) as u64;
     if archive.warned > shown {
         let more = figures::count(archive.warned - shown);
-        out.text(2, Role::Dim, &format!("and {more} more; {}.json lists the first thousand", name_of(archive)));
+        out.text(
+            2,
+            Role::Dim,
+            &format!("and {more} more; {}.json lists the first thousand", name_of(archive)),
+        );
     }
 }

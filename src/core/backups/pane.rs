@@ -11,7 +11,9 @@ use crate::archive::{Status, Verdict};
 /// Everything about the archive under the cursor, at this width. `endpoint` is the engine on screen.
 pub fn pane(backups: &Backups, endpoint: &str, read_only: bool, now: OffsetDateTime, width: u16) -> Vec<Line> {
     let mut out = Writer::new(width);
-    let Some(archive) = backups.current() else { return out.lines };
+    let Some(archive) = backups.current() else {
+        return out.lines;
+    };
     let origin = &archive.origin;
     out.text(0, Role::Title, &origin.name);
     out.field("path", Role::Plain, &archive.path.to_string_lossy());

@@ -172,6 +172,17 @@ impl Mounts {
         }
     }
 
+    /// The contents of mounts of this name were replaced: what was measured is not what is there now.
+    pub fn forget(&mut self, name: &str) {
+        let replaced = self.select(|mount, _| mount.name == name);
+        for mount in replaced {
+            if let Some(size) = self.places.get(&mount.id).and_then(|at| self.sizes.get_mut(*at)) {
+                *size = Size::Unknown(None);
+            }
+        }
+        self.totals = Totals::of(self);
+    }
+
     /// A measurement ended: what still counts as being measured goes back to what was known before.
     pub fn settle(&mut self, why: Option<&str>, now: OffsetDateTime) {
         for size in &mut self.sizes {

@@ -89,7 +89,11 @@ fn source(out: &mut Writer, plan: &Plan, now: OffsetDateTime) {
             );
             out.field("archive", Role::Plain, &words);
         }
-        None => out.field("archive", Role::Warning, "of another program: nothing in it says what it was"),
+        None => out.field(
+            "archive",
+            Role::Warning,
+            "of another program: nothing in it says what it was",
+        ),
     }
     match plan.verdict {
         Some(Verdict::Ok) => out.field("verified", Role::Good, "whole: read to its end and compared"),
@@ -137,7 +141,11 @@ fn target(out: &mut Writer, plan: &Plan) {
                 out.field("driver", Role::Plain, driver);
             }
             for (at, (key, value)) in volume.options.iter().enumerate() {
-                out.field(if at == 0 { "options" } else { "" }, Role::Plain, &format!("{key}={value}"));
+                out.field(
+                    if at == 0 { "options" } else { "" },
+                    Role::Plain,
+                    &format!("{key}={value}"),
+                );
             }
             if !volume.labels.is_empty() {
                 let labels = figures::counted(volume.labels.len() as u64, "label");
@@ -151,7 +159,11 @@ fn target(out: &mut Writer, plan: &Plan) {
                 true => "what is there is removed first: nothing brings it back; i keeps it until all is there",
                 false => "what is there stays until all of the new is there; i removes it first, for want of room",
             };
-            let role = if plan.request.in_place { Role::Warning } else { Role::Plain };
+            let role = if plan.request.in_place {
+                Role::Warning
+            } else {
+                Role::Plain
+            };
             out.field("how", role, words);
         }
     }
@@ -181,6 +193,10 @@ fn outcome(out: &mut Writer, outcome: &Result<Arc<Report>, EngineError>) {
     }
     let shown = report.warnings.len().min(WARNINGS) as u64;
     if report.warned > shown {
-        out.text(2, Role::Dim, &format!("and {} more", figures::count(report.warned - shown)));
+        out.text(
+            2,
+            Role::Dim,
+            &format!("and {} more", figures::count(report.warned - shown)),
+        );
     }
 }

@@ -159,13 +159,19 @@ pub(super) fn job_ended(state: &mut State, job: JobId, event: &JobEvent, effects
 
 /// Bytes in a second; `None` when that was too short to tell.
 fn rate(bytes: u64, took: Option<time::Duration>) -> Option<u64> {
-    let millis = u64::try_from(took?.whole_milliseconds()).ok().filter(|millis| *millis > 0)?;
+    let millis = u64::try_from(took?.whole_milliseconds())
+        .ok()
+        .filter(|millis| *millis > 0)?;
     (bytes > 0).then(|| bytes.saturating_mul(1000) / millis)
 }
 
 /// What a backup came to, for the operator.
 fn notice(review: &Review) -> Notice {
-    let made: Vec<_> = review.outcomes.values().filter_map(|outcome| outcome.as_ref().ok()).collect();
+    let made: Vec<_> = review
+        .outcomes
+        .values()
+        .filter_map(|outcome| outcome.as_ref().ok())
+        .collect();
     let failed = review.outcomes.values().filter_map(|outcome| outcome.as_ref().err());
     let failed: Vec<&String> = failed.collect();
     let words = review.words();
@@ -186,7 +192,9 @@ fn notice(review: &Review) -> Notice {
         (0, 0) => Notice::good(format!("{words}: {done}")),
         (0, partial) => {
             let partial = figures::counted(partial as u64, "archive");
-            Notice::warning(format!("{words}: {done}; {partial} in part, the screen says what is lacking"))
+            Notice::warning(format!(
+                "{words}: {done}; {partial} in part, the screen says what is lacking"
+            ))
         }
         (left, _) => Notice::warning(format!("{words}: {done}; {left} not copied, the screen says why")),
     }

@@ -302,7 +302,11 @@ pub(super) fn files(
     let (copy, leave) = (cx.copy.take(), cx.leave);
     if leave && state.screen == Screen::Files && state.current.as_ref() == Some(id) {
         wanted.extend(files.leave());
-        state.screen = if files.archive.is_some() { Screen::Backups } else { Screen::Mounts };
+        state.screen = if files.archive.is_some() {
+            Screen::Backups
+        } else {
+            Screen::Mounts
+        };
     }
     effects.extend(
         wanted

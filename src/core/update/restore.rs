@@ -16,7 +16,7 @@ use super::super::state::{Dialog, EngineState, Named, Screen, State};
 use super::{dialogs, engine, screens, with_current};
 use crate::archive::Archive;
 use crate::engine::EngineError;
-use crate::model::{EngineId, JobId, Size};
+use crate::model::{EngineId, JobId};
 use crate::ops::restore::{Into, Plan, Progress, Report, Request};
 
 /// Plans a restore of an archive to where it came from.
@@ -57,7 +57,10 @@ fn plan(state: &mut State, request: Request, from: Screen, effects: &mut Vec<Eff
         let ask = engine.plans;
         engine.restore = Some(Review::new(request.clone(), ask, from));
         let request = Box::new(request);
-        effects.push(Effect::Engine(id.clone(), EngineEffect::RestorePlan { ask, request, at }));
+        effects.push(Effect::Engine(
+            id.clone(),
+            EngineEffect::RestorePlan { ask, request, at },
+        ));
         true
     })
 }
@@ -212,12 +215,7 @@ pub(super) fn checking(state: &mut State, id: &EngineId, ask: u64, progress: Pro
 }
 
 /// Takes the plan of a restore. Where the archive says what is there already, its name is asked for.
-pub(super) fn planned(
-    state: &mut State,
-    id: &EngineId,
-    ask: u64,
-    result: Result<Arc<Plan>, EngineError>,
-) -> bool {
+pub(super) fn planned(state: &mut State, id: &EngineId, ask: u64, result: Result<Arc<Plan>, EngineError>) -> bool {
     let review = state.engines.get_mut(id).and_then(|engine| engine.restore.as_mut());
     review.is_some_and(|review| review.planned(ask, result))
 }
@@ -272,11 +270,9 @@ pub(super) fn job_ended(state: &mut State, job: JobId, event: &JobEvent, effects
     if let Some(review) = &mut engine.restore {
         review.stage = Stage::Used;
         // What was measured is not what is there now.
-        let target = review.target();
-        let listed = engine.mounts.inventory().into_iter().flat_map(|list| &list.mounts);
-        let filled = listed.filter(|mount| Some(mount.name.as_str()) == target);
-        let sizes = filled.map(|mount| (mount.id.clone(), Size::Unknown(None))).collect();
-        engine.mounts.set_sizes(sizes, state.now);
+        if let Some(target) = review.target() {
+            engine.mounts.forget(target);
+        }
     }
     // Engines without events would not tell.
     engine::load(&id, engine, effects);
@@ -287,7 +283,9 @@ pub(super) fn job_ended(state: &mut State, job: JobId, event: &JobEvent, effects
 fn moved(state: &mut State, action: Action) -> bool {
     let (area, now) = (layout::below_bar(state.size), state.now);
     with_current(state, |_, engine| {
-        let Some(review) = &mut engine.restore else { return false };
+        let Some(review) = &mut engine.restore else {
+            return false;
+        };
         let lines = restore::lines(review, now, area.width).len();
         dialogs::scroll_lines(action, &mut review.top, lines, area.height)
     })

@@ -43,7 +43,10 @@ fn the_plan_and_what_came_of_it() {
         warned: 1,
         ..archive("db", 0)
     };
-    for (row, result) in [(0, Ok(Arc::new(partial))), (1, Err("no space left on device".to_owned()))] {
+    for (row, result) in [
+        (0, Ok(Arc::new(partial))),
+        (1, Err("no space left on device".to_owned())),
+    ] {
         tell(&mut state, EngineMsg::BackedUp { job, row, result });
     }
     update(

@@ -51,7 +51,10 @@ fn none_none_of_this_mount_and_unreadable_are_different_things() {
     assert!(frame(&state).contains("listing the archives"));
     tell(&mut state, EngineMsg::Archives(Ok((Vec::new(), Vec::new()))));
     assert!(frame(&state).contains("no backups on this machine yet"));
-    tell(&mut state, EngineMsg::Archives(Ok((vec![archive("web", 1)], Vec::new()))));
+    tell(
+        &mut state,
+        EngineMsg::Archives(Ok((vec![archive("web", 1)], Vec::new()))),
+    );
     keys(&mut state, "1 u");
     assert!(frame(&state).contains("no backup of db here; esc shows those of others"));
     tell(&mut state, EngineMsg::Archives(Err("permission denied".to_owned())));

@@ -17,7 +17,10 @@ fn asked(size: (u16, u16)) -> (State, u64, Plan) {
     let mut state = listing(vec![volume("db")]);
     update(&mut state, Msg::Resize(size.0, size.1));
     keys(&mut state, "6");
-    tell(&mut state, EngineMsg::Archives(Ok((vec![archive("db", 3)], Vec::new()))));
+    tell(
+        &mut state,
+        EngineMsg::Archives(Ok((vec![archive("db", 3)], Vec::new()))),
+    );
     let effects = keys(&mut state, "u");
     let Some(Effect::Engine(_, EngineEffect::RestorePlan { ask, request, .. })) = effects.last() else {
         panic!("{effects:?}")
@@ -92,7 +95,10 @@ fn an_archive_of_another_program_proposes_what_is_taken_away_or_asks() {
         },
     );
     let drawn = frame(&state);
-    assert!(drawn.contains("without volume/, which all of them begin with"), "{drawn}");
+    assert!(
+        drawn.contains("without volume/, which all of them begin with"),
+        "{drawn}"
+    );
     assert!(drawn.contains("nothing in it proves that it is whole"), "{drawn}");
     let (mut state, ask, plan) = asked((80, 24));
     let unclear = Unclear {

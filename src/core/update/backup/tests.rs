@@ -120,7 +120,10 @@ fn read_only_copies_all_the_same_and_leaving_drops_a_plan_that_is_awaited() {
     let mut state = listing(vec![volume("a")]);
     state.settings.read_only = true;
     let effects = keys(&mut state, "b esc");
-    assert!(matches!(effects.last(), Some(Effect::Engine(_, EngineEffect::DropBackup))));
+    assert!(matches!(
+        effects.last(),
+        Some(Effect::Engine(_, EngineEffect::DropBackup))
+    ));
     assert_eq!(state.screen, Screen::Mounts);
     let effects = keys(&mut state, "b");
     answer(&mut state, &effects);

@@ -11,7 +11,12 @@ fn listed(words: &str) -> State {
     let mut state = listing(vec![volume("db"), volume("web")]);
     let effects = keys(&mut state, words);
     assert!(matches!(&effects[..], [Effect::Engine(_, EngineEffect::Archives)]));
-    let archives = vec![archive("web", 1), archive("db", 2), archive("shop_db", 3), archive("db", 30)];
+    let archives = vec![
+        archive("web", 1),
+        archive("db", 2),
+        archive("shop_db", 3),
+        archive("db", 30),
+    ];
     tell(&mut state, EngineMsg::Archives(Ok((archives, Vec::new()))));
     state
 }

@@ -28,7 +28,10 @@ fn answer(state: &mut State, effects: &[Effect]) -> Request {
 fn planned(name: &str) -> State {
     let mut state = listing(vec![volume("db"), volume("web")]);
     keys(&mut state, "6");
-    tell(&mut state, EngineMsg::Archives(Ok((vec![archive(name, 3)], Vec::new()))));
+    tell(
+        &mut state,
+        EngineMsg::Archives(Ok((vec![archive(name, 3)], Vec::new()))),
+    );
     let effects = keys(&mut state, "u");
     answer(&mut state, &effects);
     state
@@ -45,7 +48,10 @@ fn ended(state: &mut State, job: JobId, result: Result<Report, EngineError>) -> 
     let result = result.map(Arc::new);
     tell(state, EngineMsg::Restored { job, result });
     let effects = update(state, Msg::Job(job, JobEvent::Ended(JobEnd::Done(String::new()))));
-    assert!(matches!(effects.first(), Some(Effect::Engine(_, EngineEffect::Load(_)))));
+    assert!(matches!(
+        effects.first(),
+        Some(Effect::Engine(_, EngineEffect::Load(_)))
+    ));
     state.notice.clone().unwrap()
 }
 
@@ -64,7 +70,13 @@ fn a_new_volume_is_made_at_once_and_one_that_is_there_asks_for_its_name() {
     for action in [Action::Chown, Action::Backup, Action::Measure, Action::Prune] {
         assert!(!available(action, &state), "{action:?} beside a restore");
     }
-    let notice = ended(&mut state, job, Err(EngineError::Refused { reason: "no space left".to_owned() }));
+    let notice = ended(
+        &mut state,
+        job,
+        Err(EngineError::Refused {
+            reason: "no space left".to_owned(),
+        }),
+    );
     assert_eq!(notice.tone, Tone::Fault);
     assert!(notice.text.ends_with("the old contents stand"), "{notice:?}");
 }
@@ -82,7 +94,10 @@ fn another_name_is_typed_and_one_that_no_engine_takes_is_told() {
     let effects = keys(&mut state, "i");
     assert!(answer(&mut state, &effects).in_place);
     let effects = keys(&mut state, "n ctrl-u n e w enter");
-    assert!(!answer(&mut state, &effects).in_place, "there is nothing to remove first");
+    assert!(
+        !answer(&mut state, &effects).in_place,
+        "there is nothing to remove first"
+    );
 }
 
 #[test]
@@ -103,16 +118,26 @@ fn a_file_from_anywhere_goes_where_it_says_or_is_told() {
 fn a_check_that_nobody_waits_for_is_dropped_and_its_answer_not_taken() {
     let mut state = listing(vec![volume("db")]);
     keys(&mut state, "6");
-    tell(&mut state, EngineMsg::Archives(Ok((vec![archive("db", 3)], Vec::new()))));
+    tell(
+        &mut state,
+        EngineMsg::Archives(Ok((vec![archive("db", 3)], Vec::new()))),
+    );
     let first = keys(&mut state, "u");
     let progress = Progress {
         bytes: 7,
         ..Progress::default()
     };
     let ask = asked(&first).0;
-    assert!(!tell(&mut state, EngineMsg::RestoreChecking { ask, progress }).iter().any(|_| true));
+    assert!(
+        !tell(&mut state, EngineMsg::RestoreChecking { ask, progress })
+            .iter()
+            .any(|_| true)
+    );
     let effects = keys(&mut state, "x");
-    assert!(matches!(effects.last(), Some(Effect::Engine(_, EngineEffect::DropRestore))));
+    assert!(matches!(
+        effects.last(),
+        Some(Effect::Engine(_, EngineEffect::DropRestore))
+    ));
     assert_eq!(state.screen, Screen::Backups);
     answer(&mut state, &first);
     assert!(state.engine().unwrap().restore.is_none());
