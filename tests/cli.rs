@@ -587,3 +587,39 @@ fn an_archive_that_goes_into_a_pipe_goes_alone() {
         assert!(stdout.is_empty() && stderr.contains("--to -"), "{stderr}");
     }
 }
+
+#[test]
+fn the_demos_volumes_are_copied_checked_and_come_back_and_some_archives_are_there_from_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().to_str().unwrap();
+    let made = json(0, &["backup", "shop_redis", "--to", to]);
+    let archive = &made["archives"][0];
+    assert_eq!(
+        (&archive["status"], &archive["volume"]),
+        (&Value::from("ok"), &Value::from("shop_redis"))
+    );
+    let path = archive["path"].as_str().unwrap();
+    assert_eq!(json(0, &["verify", path])["status"], "ok");
+    let restored = json(0, &["restore", path, "--as", "copied", "--yes"]);
+    assert_eq!(restored["entries"], archive["entries"], "{restored}");
+    let (_, stderr) = demo(1, &["restore", path, "--overwrite", "--yes"]);
+    assert!(
+        stderr.contains("shop-redis-1"),
+        "a container that runs has it: {stderr}"
+    );
+    let listed = json(0, &["backups"]);
+    let volumes: Vec<&str> = listed["archives"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["volume"].as_str())
+        .collect();
+    assert_eq!(volumes, ["shop_redis", "blog_content", "shop_redis"]);
+    let cut = dir.path().join("cut.tar.zst");
+    let whole = fs::read(path).unwrap();
+    fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    let cut = cut.to_str().unwrap();
+    assert_eq!(json(4, &["verify", cut])["status"], "truncated");
+    let (_, stderr) = demo(4, &["restore", cut, "--as", "copied", "--yes"]);
+    assert!(!stderr.is_empty());
+}

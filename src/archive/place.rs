@@ -39,9 +39,18 @@ pub fn usual(environment: &Environment, engine: &EngineId, mount: &str) -> Optio
     Some(of_engine.join(safe(mount)))
 }
 
-/// Where the demo's archives would stand.
+/// The variable that names a directory for the demo's archives, so that they stay and pictures of them are always the same.
+const DEMO: &str = "VOLE_DEMO_ARCHIVES";
+
+/// Where the demo's archives stand.
 pub fn demo() -> PathBuf {
-    std::env::temp_dir().join(format!("vole-demo-{}", std::process::id()))
+    let chosen = std::env::var_os(DEMO).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    chosen.unwrap_or_else(|| std::env::temp_dir().join(format!("vole-demo-{}", std::process::id())))
+}
+
+/// Whether the demo's archives go with the program.
+pub fn demo_is_passing() -> bool {
+    std::env::var_os(DEMO).is_none_or(|dir| dir.is_empty())
 }
 
 /// A mount's name as it can stand in a file's: as it is where that is harmless, else with a digest that keeps it apart

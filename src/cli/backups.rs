@@ -16,6 +16,7 @@ use super::table::{Align, Table};
 use crate::archive::shelf::{self, Shelf};
 use crate::archive::{Archive, Origin, Status, place};
 use crate::core::figures;
+use crate::demo;
 use crate::engine::contexts::Environment;
 use crate::text;
 
@@ -66,6 +67,16 @@ struct Document<'a> {
 
 pub(super) async fn run(context: &Context, options: &Backups) -> anyhow::Result<Exit> {
     let given = options.dir.clone();
+    // The demo has some from the start; they go with its engine.
+    let demo = match context.globals.demo && given.is_none() {
+        true => Some(context.connect().await?),
+        false => None,
+    };
+    if let Some(engine) = &demo {
+        context
+            .until_cancelled(async { Ok(demo::fill_shelf(engine).await?) })
+            .await?;
+    }
     let usual = match context.globals.demo {
         true => Some(place::demo()),
         false => place::all(&Environment::of_process()),

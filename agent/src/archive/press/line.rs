@@ -25,6 +25,7 @@ const PULSE: Duration = Duration::from_millis(50);
 const STACK: usize = 512 << 10;
 
 /// What goes to the thread that hashes.
+#[derive(Debug)]
 enum Step {
     Piece(Piece),
     /// Asks for the digest so far.
@@ -32,7 +33,8 @@ enum Step {
 }
 
 /// Where a writer puts its pieces.
-pub(crate) struct Feed {
+#[derive(Debug)]
+pub struct Feed {
     free: Receiver<Piece>,
     hash: SyncSender<Step>,
 }
@@ -69,7 +71,7 @@ struct Station {
 /// # Errors
 ///
 /// What `write` or `deliver` says, the second when both do; and when a press fails or a thread cannot be started.
-pub(crate) fn run<T, E>(
+pub fn run<T, E>(
     compression: Compression,
     presses: usize,
     write: impl FnOnce(Feed, Piece) -> Result<T, E> + Send,
@@ -117,7 +119,9 @@ fn start_press<'scope>(
     compression: Compression,
     free: &Sender<Piece>,
 ) -> io::Result<Station> {
-    let mut press = Press::new(compression)?;
+    // Made on a thread of its own: gzip's tables pass over the stack, and that of who packs is too small for them.
+    let made = spawn(scope, move || Press::new(compression))?;
+    let mut press = made.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let (work, pieces) = sync_channel::<Piece>(AHEAD);
     let (out, pressed) = sync_channel(AHEAD);
     let (used, empties) = channel();
