@@ -79,7 +79,7 @@ fn harder(top: &Path) {
     fs::write(deep.join("y".repeat(200)), "deep").unwrap();
     fs::create_dir(top.join("closed")).unwrap();
     fs::write(top.join("closed/secret"), "secret").unwrap();
-    fs::set_permissions(top.join("closed/secret"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(top.join("closed/secret"), fs::Permissions::from_mode(0o000)).unwrap();
     fs::set_permissions(top.join("closed"), fs::Permissions::from_mode(0o555)).unwrap();
     fs::write(top.join("-rf"), vec![7; 1_000_000]).unwrap();
     symlink("z".repeat(300), top.join("dangling")).unwrap();
