@@ -1,6 +1,8 @@
 //! Archives on this machine: their heads and sidecars, their names and places, which of them are committed, and what is wrong
 //! with one. The format itself is the agent's ([`vole_agent::archive`]); engines are unknown here.
 
+pub mod view;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
