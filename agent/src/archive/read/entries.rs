@@ -204,7 +204,9 @@ impl<S: Source> Reader<S> {
         match self.feed.ending().seal {
             Seal::Right => Ok(digest),
             Seal::Absent => Err(Broken::new(Wrong::Truncated, "the seal behind its end is missing")),
-            Seal::Wrong => Err(Broken::corrupt("the seal behind its end is wrong, or something follows it")),
+            Seal::Wrong => Err(Broken::corrupt(
+                "the seal behind its end is wrong, or something follows it",
+            )),
         }
     }
 
@@ -272,7 +274,9 @@ impl<S: Source> Reader<S> {
     /// Behind one block of zeros: a second one, or the end of a stream that is filled up no further.
     fn end_mark(&mut self) -> Result<(), Broken> {
         match self.feed.block()? {
-            Some(block) if !Header(&block).is_zero() => Err(Broken::corrupt("a block of zeros stands among its entries")),
+            Some(block) if !Header(&block).is_zero() => {
+                Err(Broken::corrupt("a block of zeros stands among its entries"))
+            }
             Some(_) => Ok(()),
             None if self.started => Ok(()),
             None => Err(cut()),
@@ -327,7 +331,10 @@ impl<S: Source> Reader<S> {
         }
         let path = forms::plain(&raw);
         self.path.clone_from(&path);
-        let ours = pax.comment.as_deref().is_some_and(|comment| comment.starts_with(TRAILER_MARK.as_bytes()));
+        let ours = pax
+            .comment
+            .as_deref()
+            .is_some_and(|comment| comment.starts_with(TRAILER_MARK.as_bytes()));
         if ours && path.is_empty() {
             return match self.head {
                 Some(_) => Ok(Met::Trailer),

@@ -226,7 +226,10 @@ impl<R: Read> Source for Opened<R> {
         Ending {
             compression: self.compression,
             seal,
-            looks_ours: marked && (self.compression != Compression::None || !has(b"ustar") || has(crate::archive::TRAILER_MARK.as_bytes())),
+            looks_ours: marked
+                && (self.compression != Compression::None
+                    || !has(b"ustar")
+                    || has(crate::archive::TRAILER_MARK.as_bytes())),
         }
     }
 }

@@ -288,7 +288,10 @@ mod tests {
     fn times_have_nanoseconds_on_both_sides_of_the_epoch() {
         let at = |secs, nanos| Time { secs, nanos };
         assert_eq!(time(b"1.5").unwrap(), at(1, 500_000_000));
-        assert_eq!(time(b"1234567890.123456789012").unwrap(), at(1_234_567_890, 123_456_789));
+        assert_eq!(
+            time(b"1234567890.123456789012").unwrap(),
+            at(1_234_567_890, 123_456_789)
+        );
         assert_eq!(time(b"-1.25").unwrap(), at(-2, 750_000_000));
         assert_eq!(time(b"-0.5").unwrap(), at(-1, 500_000_000));
         assert_eq!(time(b"7").unwrap(), at(7, 0));

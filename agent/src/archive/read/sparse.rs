@@ -32,7 +32,8 @@ pub(super) fn old(header: &Header<'_>, feed: &mut Feed<impl Source>) -> Result<M
 fn take(pieces: &[u8], map: &mut Map) -> Result<(), Broken> {
     for piece in pieces.chunks_exact(PIECE) {
         let part = |field: &[u8]| {
-            let value = number(field).map_err(|why| Broken::corrupt(format!("a number of a sparse file's map {why}")))?;
+            let value =
+                number(field).map_err(|why| Broken::corrupt(format!("a number of a sparse file's map {why}")))?;
             length(value)
         };
         // The rest is unused from the first one that is blank.

@@ -47,7 +47,11 @@ fn told(program: &str, arguments: &[&str]) -> Vec<u8> {
     let dir = tree();
     let out = Command::new(program).current_dir(dir.path()).args(arguments).output();
     let out = out.unwrap_or_else(|error| panic!("these tests need {program}: {error}"));
-    assert!(out.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{program} {arguments:?}: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     out.stdout
 }
 
@@ -62,13 +66,29 @@ fn check_tree(bytes: &[u8], what: &str, nanos: u32) {
     let target = format!("{:0200}", 3).into_bytes();
     assert_eq!(find("l").0.form, Form::Symlink { target }, "{what}");
     let (first, second) = (find("a"), find("b"));
-    let (file, link) = if first.1.is_empty() { (second, first) } else { (first, second) };
+    let (file, link) = if first.1.is_empty() {
+        (second, first)
+    } else {
+        (first, second)
+    };
     assert_eq!(file.1, b"hi\n");
-    assert_eq!(link.0.form, Form::Hardlink { target: file.0.path.clone() }, "{what}");
-    assert_eq!((file.0.mtime.secs, file.0.mtime.nanos), (1_600_000_000, nanos), "{what}");
+    assert_eq!(
+        link.0.form,
+        Form::Hardlink {
+            target: file.0.path.clone()
+        },
+        "{what}"
+    );
+    assert_eq!(
+        (file.0.mtime.secs, file.0.mtime.nanos),
+        (1_600_000_000, nanos),
+        "{what}"
+    );
     assert_eq!(find("p").0.form, Form::Fifo, "{what}");
     assert_eq!(find("").0.form, Form::Dir, "{what}");
-    let Form::File { size, map } = &find("s").0.form else { panic!("{what}") };
+    let Form::File { size, map } = &find("s").0.form else {
+        panic!("{what}")
+    };
     assert_eq!(*size, 3 << 20, "{what}");
     let contents = &find("s").1;
     let mut whole = vec![0; 3 << 20];
@@ -93,18 +113,34 @@ fn what_gnu_tar_writes_is_understood() {
     check_tree(&told("tar", &["-c", "--format=posix", "."]), "posix", nanos);
     for version in ["0.0", "0.1", "1.0"] {
         let version = format!("--sparse-version={version}");
-        check_tree(&told("tar", &["-c", "--format=posix", "-S", &version, "."]), &version, nanos);
+        check_tree(
+            &told("tar", &["-c", "--format=posix", "-S", &version, "."]),
+            &version,
+            nanos,
+        );
     }
     check_tree(&told("tar", &["-cz", "--format=gnu", "."]), "gzip", 0);
 }
 
 #[test]
 fn what_bsdtar_and_busybox_and_python_write_is_understood() {
-    check_tree(&told("bsdtar", &["-c", "--format=pax", "-f", "-", "."]), "bsdtar pax", 987_654_321);
-    check_tree(&told("bsdtar", &["-c", "--format=gnutar", "-f", "-", "."]), "bsdtar gnu", 0);
+    check_tree(
+        &told("bsdtar", &["-c", "--format=pax", "-f", "-", "."]),
+        "bsdtar pax",
+        987_654_321,
+    );
+    check_tree(
+        &told("bsdtar", &["-c", "--format=gnutar", "-f", "-", "."]),
+        "bsdtar gnu",
+        0,
+    );
     check_tree(&told("busybox", &["tar", "-c", "."]), "busybox", 0);
     let program = "import sys,tarfile\nt=tarfile.open(fileobj=sys.stdout.buffer,mode='w|',format=tarfile.%s)\nt.add('.')\nt.close()";
-    check_tree(&told("python3", &["-c", &program.replace("%s", "GNU_FORMAT")]), "python gnu", 0);
+    check_tree(
+        &told("python3", &["-c", &program.replace("%s", "GNU_FORMAT")]),
+        "python gnu",
+        0,
+    );
     let pax = read(&told("python3", &["-c", &program.replace("%s", "PAX_FORMAT")])).unwrap();
     assert!(pax.iter().any(|(entry, _)| entry.mtime.nanos > 0));
 }
@@ -114,9 +150,15 @@ fn prefixes_are_told_by_names_and_by_where_hardlinks_lead() {
     let common = |built: Built| check(&built.end()).shape.common;
     let volume = || Built::new().add(b'5', b"volume/", b"", b"").file(b"volume/a", b"x");
     assert_eq!(common(volume()), Some(b"volume".to_vec()));
-    assert_eq!(common(volume().add(b'1', b"volume/b", b"volume/a", b"")), Some(b"volume".to_vec()));
+    assert_eq!(
+        common(volume().add(b'1', b"volume/b", b"volume/a", b"")),
+        Some(b"volume".to_vec())
+    );
     assert_eq!(common(volume().add(b'1', b"volume/b", b"elsewhere/a", b"")), None);
-    assert_eq!(common(volume().add(b'2', b"volume/s", b"elsewhere/a", b"")), Some(b"volume".to_vec()));
+    assert_eq!(
+        common(volume().add(b'2', b"volume/s", b"elsewhere/a", b"")),
+        Some(b"volume".to_vec())
+    );
     assert_eq!(common(volume().file(b"other", b"")), None);
     assert_eq!(common(Built::new().file(b"lone", b"")), None);
     assert!(check(&volume().add(b'5', b"./", b"", b"").end()).shape.has_top);
@@ -131,11 +173,31 @@ fn refused(built: Built, kind: Wrong, word: &str) {
 #[test]
 fn what_an_archive_claims_is_bounded() {
     let size = |built: Built, size: &[u8; 12]| built.with(512, 124, size);
-    refused(size(Built::new().add(b'x', b"h", b"", b""), b"77777777777\0"), Wrong::Corrupt, "too long");
-    refused(size(Built::new().add(b'L', b"h", b"", b""), b"77777777777\0"), Wrong::Corrupt, "too long");
-    refused(size(Built::new().file(b"f", b""), b"77777777777\0"), Wrong::Truncated, "\"f\"");
-    refused(size(Built::new().file(b"f", b""), b"-0000000001\0"), Wrong::Corrupt, "size");
-    refused(size(Built::new().file(b"f", b""), &[0xff; 12]), Wrong::Corrupt, "negative");
+    refused(
+        size(Built::new().add(b'x', b"h", b"", b""), b"77777777777\0"),
+        Wrong::Corrupt,
+        "too long",
+    );
+    refused(
+        size(Built::new().add(b'L', b"h", b"", b""), b"77777777777\0"),
+        Wrong::Corrupt,
+        "too long",
+    );
+    refused(
+        size(Built::new().file(b"f", b""), b"77777777777\0"),
+        Wrong::Truncated,
+        "\"f\"",
+    );
+    refused(
+        size(Built::new().file(b"f", b""), b"-0000000001\0"),
+        Wrong::Corrupt,
+        "size",
+    );
+    refused(
+        size(Built::new().file(b"f", b""), &[0xff; 12]),
+        Wrong::Corrupt,
+        "negative",
+    );
     refused(Built::new().file(b"", b""), Wrong::Corrupt, "no name");
     refused(Built::new().add(b'M', b"f", b"", b""), Wrong::Unsupported, "'M'");
     let mut many = Built::new();
@@ -143,13 +205,19 @@ fn what_an_archive_claims_is_bounded() {
         many = many.pax(&[("mtime", b"1")]);
     }
     refused(many.file(b"f", b""), Wrong::Corrupt, "too many headers");
-    refused(Built::new().pax(&[("mtime", b"soon")]).file(b"f", b""), Wrong::Corrupt, "time");
+    refused(
+        Built::new().pax(&[("mtime", b"soon")]).file(b"f", b""),
+        Wrong::Corrupt,
+        "time",
+    );
 }
 
 #[test]
 fn maps_that_lie_are_refused() {
     let sparse = |records: &[(&str, &[u8])], contents: &[u8]| Built::new().pax(records).file(b"s", contents);
-    let map = |map: &'static [u8], real: &'static [u8]| sparse(&[("GNU.sparse.map", map), ("GNU.sparse.size", real)], b"data");
+    let map = |map: &'static [u8], real: &'static [u8]| {
+        sparse(&[("GNU.sparse.map", map), ("GNU.sparse.size", real)], b"data")
+    };
     assert!(read(&map(b"10,4", b"20").end()).is_ok());
     refused(map(b"10,5", b"20"), Wrong::Corrupt, "does not fit");
     refused(map(b"10,4", b"13"), Wrong::Corrupt, "does not fit");
@@ -158,13 +226,21 @@ fn maps_that_lie_are_refused() {
     refused(map(b"10", b"20"), Wrong::Corrupt, "within a piece");
     let one = |contents: &[u8]| {
         sparse(
-            &[("GNU.sparse.major", b"1"), ("GNU.sparse.minor", b"0"), ("GNU.sparse.realsize", b"9")],
+            &[
+                ("GNU.sparse.major", b"1"),
+                ("GNU.sparse.minor", b"0"),
+                ("GNU.sparse.realsize", b"9"),
+            ],
             contents,
         )
     };
     refused(one(b"999999999999\n"), Wrong::Corrupt, "longer");
     refused(one(&[b'1'; 512]), Wrong::Corrupt, "malformed");
-    refused(one(&[&b"99999999\n"[..], &[b'1'; 600]].concat()), Wrong::Unsupported, "too many pieces");
+    refused(
+        one(&[&b"99999999\n"[..], &[b'1'; 600]].concat()),
+        Wrong::Unsupported,
+        "too many pieces",
+    );
     let two = sparse(&[("GNU.sparse.major", b"2"), ("GNU.sparse.minor", b"0")], b"");
     refused(two, Wrong::Unsupported, "2.0");
 }

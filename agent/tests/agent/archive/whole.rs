@@ -40,7 +40,11 @@ fn flip(compression: Compression) {
         let checked = check(&flipped);
         // A flip in a length may make it look cut.
         let told = matches!(checked.state, State::Corrupt | State::Truncated) && checked.damage.is_some();
-        assert!(told, "{compression:?} bit {bit}: {:?} {:?}", checked.state, checked.damage);
+        assert!(
+            told,
+            "{compression:?} bit {bit}: {:?} {:?}",
+            checked.state, checked.damage
+        );
     }
 }
 
@@ -65,7 +69,12 @@ fn an_archive_cut_at_any_byte_is_truncated() {
         let whole = compressed(&little(), compression);
         for length in 0..whole.len() {
             let checked = check(&whole[..length]);
-            assert_eq!(checked.state, State::Truncated, "{compression:?} cut at {length}: {:?}", checked.damage);
+            assert_eq!(
+                checked.state,
+                State::Truncated,
+                "{compression:?} cut at {length}: {:?}",
+                checked.damage
+            );
             assert!(checked.damage.is_some());
         }
     }
@@ -87,7 +96,11 @@ fn what_follows_an_archive_makes_it_corrupt() {
             let checked = check(&[&whole, tail].concat());
             // What follows may itself look like something that is cut.
             let told = matches!(checked.state, State::Corrupt | State::Truncated);
-            assert!(told, "{compression:?} tail {at}: {:?} {:?}", checked.state, checked.damage);
+            assert!(
+                told,
+                "{compression:?} tail {at}: {:?} {:?}",
+                checked.state, checked.damage
+            );
         }
     }
 }
@@ -116,7 +129,10 @@ fn blocks_that_are_left_out_doubled_or_exchanged_show() {
 #[test]
 fn damage_names_the_entry_that_it_is_in() {
     let mut tar = ours();
-    let at = tar.windows(7).position(|bytes| bytes == b"\x01\x01\x01\x01\x01\x01\x01").unwrap();
+    let at = tar
+        .windows(7)
+        .position(|bytes| bytes == b"\x01\x01\x01\x01\x01\x01\x01")
+        .unwrap();
     tar.truncate(at);
     let damage = check(&tar).damage.unwrap();
     assert_eq!(damage.path, b"sparse");
@@ -127,7 +143,9 @@ fn damage_names_the_entry_that_it_is_in() {
 fn garbage_is_foreign() {
     let mut state = 1_u64;
     let noise: Vec<u8> = std::iter::repeat_with(|| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         state.to_be_bytes()[0]
     })
     .take(100_000)
