@@ -10,8 +10,8 @@ use std::sync::Arc;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sha2::{Digest as _, Sha256};
 use vole_agent::archive::seal::seal;
-use vole_agent::fs::Roots;
-use vole_agent::proto::archive::{Compression, Pack, PackItem};
+use vole_agent::fs::{Roots, Unpacker};
+use vole_agent::proto::archive::{Compression, Pack, PackItem, Placing, Unpack, UnpackItem};
 use vole_agent::proto::{Fault, Place, UsageItem, VERSION};
 use vole_agent::serve::{Halt, serve};
 use vole_agent::signs::Signs;
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         }
         Some("usage") => usage(arguments.skip(1).collect()),
         Some("pack") => pack(arguments.skip(1).collect()),
+        Some("unpack") => unpack(arguments.skip(1)),
         Some("--channel") => {
             let channel = arguments.nth(1).and_then(|path| UnixStream::connect(path).ok());
             let halves = channel.and_then(|input| Some((input.try_clone().ok()?, input)));
@@ -170,6 +171,52 @@ fn pack(mut arguments: Vec<std::ffi::OsString>) -> ExitCode {
         Err(halt) => {
             if let Halt::Fault(Fault { message, .. }) = halt {
                 eprintln!("vole-agent: {message}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Takes news of an unpacking that nobody cancels.
+struct Alone;
+
+impl Unpacker for Alone {
+    fn tell(&self, item: UnpackItem) -> Result<(), Halt> {
+        if let UnpackItem::Ready(unpacked) = item {
+            for lack in unpacked.lacks {
+                eprintln!("{}: {:?}", lack.path.escape_ascii(), lack.want);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+
+    fn confirmed(&self) -> Result<(), Halt> {
+        Ok(())
+    }
+
+    fn close_input(&self) {}
+}
+
+/// `vole-agent unpack DIR < ARCHIVE`: into an empty directory, for measuring by itself.
+fn unpack(directory: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
+    raise_descriptor_limit();
+    let unpack = Unpack {
+        root: 0,
+        placing: Placing::Fresh,
+        id: "1".into(),
+        strip: 0,
+        only: Vec::new(),
+        foreign: true,
+    };
+    match Roots::open(directory).extract(&unpack, io::stdin(), &Alone) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(halt) => {
+            if let Halt::Fault(Fault { message, path, .. }) = halt {
+                eprintln!("vole-agent: {}: {message}", path.escape_ascii());
             }
             ExitCode::FAILURE
         }

@@ -37,6 +37,8 @@ use meta::Meta;
 use resolve::Resolver;
 use root::Root;
 
+pub use unpack::Client as Unpacker;
+
 /// Serves directories of this machine.
 #[derive(Debug)]
 pub struct Roots {

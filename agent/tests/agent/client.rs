@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 
 use vole_agent::frame;
 use vole_agent::fs::Roots;
-use vole_agent::proto::{Entry, Fault, FromAgent, Hello, Order, Page, Place, Reply, Request, ToAgent};
+use vole_agent::proto::archive::{Placing, Unpack, UnpackItem, Unpacked};
+use vole_agent::proto::{Entry, Fault, FromAgent, Hello, Order, Page, Place, Reply, Request, ToAgent, WINDOW};
 use vole_agent::serve::serve;
 
 pub(crate) struct Client {
@@ -77,6 +78,11 @@ impl Client {
         self.input.write_all(&frame::encode(message).unwrap()).unwrap();
     }
 
+    /// Sends something that is no request.
+    pub(crate) fn tell(&mut self, message: &ToAgent) {
+        self.send(message);
+    }
+
     /// Starts a request; returns its id.
     pub(crate) fn start(&mut self, request: Request) -> u32 {
         self.next += 1;
@@ -127,6 +133,50 @@ impl Client {
                 (of, Reply::Failed(fault)) if of == id => return Err(fault),
                 (of, reply) if of == id => replies.push(reply),
                 (_, reply) => panic!("a reply of another request: {reply:?}"),
+            }
+        }
+    }
+
+    /// Unpacks an archive that comes in pieces; confirms at once what there is to confirm.
+    pub(crate) fn unpack(&mut self, unpack: Unpack, archive: &[u8]) -> Result<(Unpacked, Vec<Fault>), Fault> {
+        let id = self.start(Request::Unpack(unpack.clone()));
+        if unpack.placing == Placing::InPlace {
+            self.confirm(id, 1);
+        }
+        let (mut credit, mut unpacked, mut ended) = (WINDOW, None, false);
+        let mut pieces = archive.chunks(100_000);
+        loop {
+            while credit > 0 && !ended {
+                credit -= 1;
+                match pieces.next() {
+                    Some(bytes) => self.send(&ToAgent::Data {
+                        id,
+                        bytes: bytes.to_vec(),
+                    }),
+                    None => {
+                        self.send(&ToAgent::End { id });
+                        ended = true;
+                    }
+                }
+            }
+            let reply = match frame::read(&mut self.output).unwrap() {
+                Some(FromAgent::Credit { frames, .. }) => {
+                    credit += frames;
+                    continue;
+                }
+                Some(FromAgent::Reply { reply, .. }) => reply,
+                other => panic!("{other:?}"),
+            };
+            self.send(&ToAgent::Credit { id, frames: 1 });
+            match reply {
+                Reply::Unpack(UnpackItem::Progress(_)) => {}
+                Reply::Unpack(UnpackItem::Ready(ready)) => {
+                    unpacked = Some(ready);
+                    self.confirm(id, 1);
+                }
+                Reply::Done { notes } => return Ok((unpacked.unwrap(), notes)),
+                Reply::Failed(fault) => return Err(fault),
+                other => panic!("{other:?}"),
             }
         }
     }

@@ -11,4 +11,5 @@ mod pack;
 mod probe;
 mod search;
 mod signs;
+mod unpack;
 mod usage;

@@ -26,7 +26,7 @@ const NET_RAW: [u8; 20] = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 /// More than a client lets an agent send ahead and the agent holds itself.
 const LARGE: u64 = 96 << 20;
 
-fn root() -> bool {
+pub(crate) fn root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
         assert!(std::env::var_os("CI").is_none(), "these tests need root");
@@ -50,7 +50,7 @@ fn has(program: &str) -> bool {
     found
 }
 
-fn request(path: &[u8], compression: Compression) -> Pack {
+pub(crate) fn request(path: &[u8], compression: Compression) -> Pack {
     Pack {
         at: place(path),
         leave: Vec::new(),
@@ -62,8 +62,8 @@ fn request(path: &[u8], compression: Compression) -> Pack {
 
 /// What came of packing.
 #[derive(Debug, Default)]
-struct Came {
-    archive: Vec<u8>,
+pub(crate) struct Came {
+    pub(crate) archive: Vec<u8>,
     packed: Packed,
 }
 
@@ -89,7 +89,7 @@ impl Came {
     }
 }
 
-fn pack(top: &Path, pack: Pack) -> Result<Came, Fault> {
+pub(crate) fn pack(top: &Path, pack: Pack) -> Result<Came, Fault> {
     let mut came = Came::default();
     let compression = pack.compression;
     let (replies, notes) = Client::over(top).run(Request::Pack(pack))?;
@@ -100,7 +100,7 @@ fn pack(top: &Path, pack: Pack) -> Result<Came, Fault> {
     Ok(came)
 }
 
-fn run(program: &mut Command, what: &str) {
+pub(crate) fn run(program: &mut Command, what: &str) {
     let output = program.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{what}: {}", &said[..said.len().min(1000)]);
@@ -150,7 +150,7 @@ fn write(path: &Path, contents: impl AsRef<[u8]>) {
 }
 
 /// What every `tar` keeps.
-fn plain_tree(top: &Path) {
+pub(crate) fn plain_tree(top: &Path) {
     for dir in [
         "a",
         "a/b",
@@ -222,7 +222,7 @@ fn plain_tree(top: &Path) {
 }
 
 /// What only some keep.
-fn rich_tree(top: &Path) {
+pub(crate) fn rich_tree(top: &Path) {
     set(&top.join("large"), "user.lines", b"a\nb\0c=d");
     set(&top.join("large"), "user.a=b%c", b"");
     set(&top.join("large"), "security.capability", &NET_RAW);

@@ -11,13 +11,12 @@ use rustix::io::{Errno, pwrite, write};
 use super::names::{Goes, Names};
 use super::stamp::{Stamp, is_grave};
 use super::tree::{Tree, split};
-use super::{broken, failed, told};
+use super::{Client, broken, failed, told};
 use crate::archive::read::{Pipe, Reader};
 use crate::archive::{Entry, Form};
 use crate::fs::meta::Meta;
 use crate::proto::archive::{Counts, UnpackItem};
-use crate::proto::Reply;
-use crate::serve::{Halt, Sink};
+use crate::serve::Halt;
 
 /// How often counts are sent.
 const TICK: Duration = Duration::from_millis(100);
@@ -26,7 +25,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub(super) struct Maker<'a> {
     pub(super) tree: Tree,
     names: &'a Names,
-    sink: &'a Sink,
+    client: &'a dyn Client,
     /// What the top is to get.
     pub(super) top: Option<Stamp>,
     pub(super) made: Counts,
@@ -36,11 +35,11 @@ pub(super) struct Maker<'a> {
 }
 
 impl<'a> Maker<'a> {
-    pub(super) fn new(tree: Tree, names: &'a Names, sink: &'a Sink) -> Self {
+    pub(super) fn new(tree: Tree, names: &'a Names, client: &'a dyn Client) -> Self {
         Self {
             tree,
             names,
-            sink,
+            client,
             top: None,
             made: Counts::default(),
             met: vec![false; names.only().len()],
@@ -94,14 +93,14 @@ impl<'a> Maker<'a> {
 
     /// Tells how far it is, now and then.
     fn beat(&mut self, counts: Counts) -> Result<(), Halt> {
-        if self.sink.cancelled() {
+        if self.client.is_cancelled() {
             return Err(Halt::Cancelled);
         }
         if Instant::now() < self.next {
             return Ok(());
         }
         self.next = Instant::now() + TICK;
-        self.sink.send(Reply::Unpack(UnpackItem::Progress(counts)))
+        self.client.tell(UnpackItem::Progress(counts))
     }
 
     fn make(&mut self, path: &[u8], entry: &Entry, reader: &mut Reader<Pipe>) -> Result<(), Halt> {
@@ -203,7 +202,9 @@ impl<'a> Maker<'a> {
             Goes::To(wanted) if wanted != path && !wanted.is_empty() => wanted,
             Goes::To(_) | Goes::Reserved => return Err(missing("it is a hardlink that leads nowhere")),
             Goes::Above(_) | Goes::Nowhere => {
-                return Err(missing("it is a hardlink to a file that is not among what is unpacked; add that as well"));
+                return Err(missing(
+                    "it is a hardlink to a file that is not among what is unpacked; add that as well",
+                ));
             }
         };
         let (resolver, base) = (self.tree.resolver(), self.tree.base());
@@ -265,7 +266,9 @@ impl<'a> Maker<'a> {
         let dir = self.tree.dir(above).map_err(failed)?;
         let given = stamp.give_name(dir, &name, link, &mut |errno| refused.push(errno));
         given.map_err(|errno| failed((path.to_vec(), "setting its owner, mode and time", errno)))?;
-        refused.into_iter().for_each(|errno| self.tree.lacks.refused(path, errno));
+        refused
+            .into_iter()
+            .for_each(|errno| self.tree.lacks.refused(path, errno));
         Ok(())
     }
 }

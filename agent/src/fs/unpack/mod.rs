@@ -18,6 +18,7 @@ mod tree;
 
 use std::cell::RefCell;
 use std::ffi::CStr;
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::thread;
 
@@ -46,26 +47,35 @@ const LOST_AND_FOUND: &CStr = c"lost+found";
 impl Roots {
     /// See [`crate::proto::Request::Unpack`]. In place, what was there is gone when it fails.
     pub(super) fn unpack(&self, unpack: &Unpack, sink: &Sink) -> Result<Vec<Fault>, Halt> {
+        // What is half made is taken away again even when the client is gone.
+        let Some(_begun) = sink.begin() else {
+            return Err(Halt::Cancelled);
+        };
+        self.extract(unpack, sink.input(), sink)
+    }
+
+    /// Makes the entries of an archive that `input` reads, for whoever `client` is.
+    ///
+    /// # Errors
+    ///
+    /// Why the old contents stand, or none; or what `client` returns.
+    pub fn extract(&self, unpack: &Unpack, input: impl Read + Send, client: &dyn Client) -> Result<Vec<Fault>, Halt> {
         let names = Names::new(unpack)?;
         let fit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if unpack.id.is_empty() || unpack.id.len() > 64 || !unpack.id.bytes().all(fit) {
             return Err(told(b"", Errno::INVAL, "the name of the staging directory is none").into());
         }
         let root = self.landing(unpack.root)?;
-        // What is half made is taken away again even when the client is gone.
-        let Some(_begun) = sink.begin() else {
-            return Err(Halt::Cancelled);
-        };
         let job = Job {
             resolver: self.resolver,
             root,
             unpack,
             names: &names,
-            sink,
+            client,
         };
         match unpack.placing {
-            Placing::Fresh | Placing::InPlace => job.direct(),
-            Placing::Staged => job.staged(),
+            Placing::Fresh | Placing::InPlace => job.direct(input),
+            Placing::Staged => job.staged(input),
         }
     }
 
@@ -81,11 +91,56 @@ impl Roots {
             return Err(fault(b"", Errno::ROFS, "unpacking"));
         }
         if let Some(point) = mounts::beneath(top) {
-            return Err(told(&point, Errno::BUSY, "something is mounted there; unmount it first"));
+            return Err(told(
+                &point,
+                Errno::BUSY,
+                "something is mounted there; unmount it first",
+            ));
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let opened = self.resolver.open(top, b"", flags);
         opened.map_err(|errno| fault(b"", errno, "opening the root"))
+    }
+}
+
+/// Whoever wants an archive unpacked.
+pub trait Client {
+    /// Takes news.
+    ///
+    /// # Errors
+    ///
+    /// [`Halt::Cancelled`] when nobody takes them any more.
+    fn tell(&self, item: UnpackItem) -> Result<(), Halt>;
+
+    /// Whether it does not want it any more.
+    fn is_cancelled(&self) -> bool;
+
+    /// Waits until the new contents may take the place of the old ones.
+    ///
+    /// # Errors
+    ///
+    /// [`Halt::Cancelled`] when they may not.
+    fn confirmed(&self) -> Result<(), Halt>;
+
+    /// No more of the archive is wanted: whoever waits for its bytes sees its end.
+    fn close_input(&self);
+}
+
+impl Client for Sink {
+    fn tell(&self, item: UnpackItem) -> Result<(), Halt> {
+        self.send(Reply::Unpack(item))
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancelled()
+    }
+
+    fn confirmed(&self) -> Result<(), Halt> {
+        Self::confirmed(self, 1)
+    }
+
+    fn close_input(&self) {
+        Self::close_input(self);
     }
 }
 
@@ -95,7 +150,7 @@ struct Job<'a> {
     root: OwnedFd,
     unpack: &'a Unpack,
     names: &'a Names,
-    sink: &'a Sink,
+    client: &'a dyn Client,
 }
 
 /// What was made.
@@ -107,9 +162,9 @@ struct Filled {
 
 impl Job<'_> {
     /// Makes the entries where they stay.
-    fn direct(&self) -> Result<Vec<Fault>, Halt> {
+    fn direct(&self, input: impl Read + Send) -> Result<Vec<Fault>, Halt> {
         let before = RefCell::new(None);
-        let result = self.fill(|| {
+        let result = self.fill(input, || {
             let stamp = Stamp::read(&self.root).map_err(|errno| fault(b"", errno, "looking at the root"))?;
             self.await_room()?;
             // From here on a failure takes back what was done.
@@ -136,7 +191,7 @@ impl Job<'_> {
     /// Makes sure that there is nothing in the way, or that it may be removed.
     fn await_room(&self) -> Result<(), Halt> {
         if self.unpack.placing == Placing::InPlace {
-            return self.sink.confirmed(1);
+            return self.client.confirmed();
         }
         let mut there = None;
         let looked = clear::each(&self.root, |name| {
@@ -185,7 +240,7 @@ impl Job<'_> {
             lacks: lacks.first,
             ..filled.unpacked
         };
-        self.sink.send(Reply::Unpack(UnpackItem::Ready(unpacked)))
+        self.client.tell(UnpackItem::Ready(unpacked))
     }
 
     /// Takes away again what was made before it failed.
@@ -198,9 +253,9 @@ impl Job<'_> {
     }
 
     /// Makes the entries aside, and exchanges them for what is there.
-    fn staged(&self) -> Result<Vec<Fault>, Halt> {
+    fn staged(&self, input: impl Read + Send) -> Result<Vec<Fault>, Halt> {
         let staging = RefCell::new(None);
-        let filled = self.fill(|| {
+        let filled = self.fill(input, || {
             let made = Staging::create(self.resolver, &self.root, &self.unpack.id)?;
             let base = made.new_dir()?;
             *staging.borrow_mut() = Some(made);
@@ -213,8 +268,8 @@ impl Job<'_> {
             let top = filled.top.take();
             let plan = staging.plan(self.names.only(), top)?;
             self.ready(filled)?;
-            self.sink.confirmed(1)?;
-            if self.sink.cancelled() {
+            self.client.confirmed()?;
+            if self.client.is_cancelled() {
                 return Err(Halt::Cancelled);
             }
             staging.swap(&plan).map_err(Stop::halt)
@@ -231,8 +286,8 @@ impl Job<'_> {
     }
 
     /// Reads the archive to its end and makes what is in it. `prepare` is called once its first entry is known.
-    fn fill(&self, prepare: impl FnOnce() -> Result<Tree, Halt>) -> Result<Filled, Halt> {
-        let opened = Opened::new(self.sink.input()).map_err(|Broken { kind, what }| {
+    fn fill(&self, input: impl Read + Send, prepare: impl FnOnce() -> Result<Tree, Halt>) -> Result<Filled, Halt> {
+        let opened = Opened::new(input).map_err(|Broken { kind, what }| {
             broken(Damage {
                 kind,
                 path: Vec::new(),
@@ -246,17 +301,13 @@ impl Job<'_> {
             let filled = self.entries(Reader::new(pipe), prepare);
             if filled.is_err() {
                 // The thread may wait for bytes that nobody needs any more.
-                self.sink.close_input();
+                self.client.close_input();
             }
             filled
         })
     }
 
-    fn entries(
-        &self,
-        mut reader: Reader<Pipe>,
-        prepare: impl FnOnce() -> Result<Tree, Halt>,
-    ) -> Result<Filled, Halt> {
+    fn entries(&self, mut reader: Reader<Pipe>, prepare: impl FnOnce() -> Result<Tree, Halt>) -> Result<Filled, Halt> {
         let first = reader.next().map_err(broken)?;
         if reader.head().is_none() && !self.unpack.foreign {
             let why = "it was not written by vole: nothing in it tells whether it is whole";
@@ -265,7 +316,7 @@ impl Job<'_> {
         let Some(first) = first else {
             return Err(told(b"", Errno::BADMSG, "there is nothing in the archive").into());
         };
-        let mut maker = Maker::new(prepare()?, self.names, self.sink);
+        let mut maker = Maker::new(prepare()?, self.names, self.client);
         let mut next = Some(first);
         while let Some(entry) = next {
             maker.entry(&entry, &mut reader)?;
@@ -348,5 +399,3 @@ fn and_then_failed(halt: Halt, taken_back: Result<(), Fault>) -> Halt {
 fn code(error: &std::io::Error) -> Errno {
     Errno::from_raw_os_error(error.raw_os_error().unwrap_or(0))
 }
-
-

@@ -43,6 +43,10 @@ const RECORD: usize = 64 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stop {
     /// As if this process had been killed: nothing is tidied up. Only tests do that.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "nothing but a test stops an exchange and leaves it")
+    )]
     Dead,
     /// Something failed.
     Fault(Fault),
@@ -184,7 +188,9 @@ impl<'a> Staging<'a> {
         }
         let mut paths = Vec::new();
         for path in only {
-            let point = self.point(path).map_err(|errno| fault(path, errno, "looking at what is there"))?;
+            let point = self
+                .point(path)
+                .map_err(|errno| fault(path, errno, "looking at what is there"))?;
             if !paths.contains(&point) {
                 paths.push(point);
             }
@@ -205,7 +211,11 @@ impl<'a> Staging<'a> {
 
     /// Where a path is exchanged: at the first of its directories that is missing, so that it comes with them.
     fn point(&self, path: &[u8]) -> Result<Vec<u8>, Errno> {
-        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        let ends = path
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'/')
+            .map(|(at, _)| at);
         for end in ends {
             let (dir, name) = self.resolver.parent(self.root, &path[..end])?;
             match Meta::at(&dir, &name) {
@@ -448,9 +458,14 @@ impl<'a> Staging<'a> {
             right == **digest
         });
         let record = record.and_then(|(_, body)| postcard::from_bytes(body).ok());
-        record
-            .map(Some)
-            .ok_or_else(|| told(self.name.to_bytes(), Errno::BADMSG, "its record of what is exchanged is damaged").into())
+        record.map(Some).ok_or_else(|| {
+            told(
+                self.name.to_bytes(),
+                Errno::BADMSG,
+                "its record of what is exchanged is damaged",
+            )
+            .into()
+        })
     }
 
     /// The plan of an exchange that was begun, and how far it is.

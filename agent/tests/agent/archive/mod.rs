@@ -1,5 +1,5 @@
 //! Archives as streams: what is read from them, and that nothing which is not whole passes for it.
 
-mod build;
+pub(crate) mod build;
 mod dialects;
 mod whole;

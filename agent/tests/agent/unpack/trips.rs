@@ -1,0 +1,137 @@
+//! Round trips: what is packed and unpacked again is the same tree in every respect.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::Command;
+
+use vole_agent::fs::Roots;
+use vole_agent::proto::archive::{Compression, Placing};
+
+use super::{foreign, request, unpack};
+use crate::client::Client;
+use crate::dump::{Depth, assert_equal, dump};
+use crate::pack::{self, pack, plain_tree, rich_tree, root};
+
+#[test]
+fn every_kind_of_entry_comes_back_as_it_was() {
+    if !root() {
+        return;
+    }
+    let from = tempfile::tempdir().unwrap();
+    plain_tree(from.path());
+    rich_tree(from.path());
+    let want = dump(from.path(), Depth::All);
+    for compression in [Compression::Zstd, Compression::Gzip, Compression::None] {
+        let archive = pack(from.path(), pack::request(b"", compression)).unwrap().archive;
+        for placing in [Placing::Fresh, Placing::Staged, Placing::InPlace] {
+            let to = tempfile::tempdir().unwrap();
+            if placing != Placing::Fresh {
+                fs::create_dir_all(to.path().join("old/er")).unwrap();
+                fs::write(to.path().join("old/file"), "old").unwrap();
+            }
+            let unpacked = unpack(to.path(), request(placing), &archive).unwrap();
+            assert_eq!(
+                (unpacked.lacking, unpacked.made),
+                (0, unpacked.held),
+                "{:?}",
+                unpacked.lacks
+            );
+            assert!(unpacked.digest.is_some());
+            assert_equal(
+                &dump(to.path(), Depth::All),
+                &want,
+                &format!("{compression:?} {placing:?}"),
+            );
+        }
+        let to = tempfile::tempdir().unwrap();
+        let mut client = Client::of(Roots::open([to.path()]).without_openat2());
+        client.unpack(request(Placing::Fresh), &archive).unwrap();
+        assert_equal(&dump(to.path(), Depth::All), &want, "without openat2");
+    }
+}
+
+#[test]
+fn an_empty_volume_comes_back_empty_with_its_owner() {
+    if !root() {
+        return;
+    }
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::os::unix::fs::chown(from.path(), Some(999), Some(998)).unwrap();
+    fs::set_permissions(from.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let archive = pack(from.path(), pack::request(b"", Compression::Zstd))
+        .unwrap()
+        .archive;
+    unpack(to.path(), request(Placing::Fresh), &archive).unwrap();
+    assert_equal(&dump(to.path(), Depth::All), &dump(from.path(), Depth::All), "empty");
+}
+
+#[test]
+fn what_gnu_tar_packs_comes_back_and_its_prefix_goes() {
+    if !root() {
+        return;
+    }
+    let from = tempfile::tempdir().unwrap();
+    let volume = from.path().join("volume");
+    fs::create_dir(&volume).unwrap();
+    plain_tree(&volume);
+    rich_tree(&volume);
+    let want = dump(&volume, Depth::All);
+    let tar = |arguments: &[&str]| {
+        let flags = ["--xattrs", "--xattrs-include=*", "--format=posix", "-S"];
+        let out = Command::new("tar")
+            .arg("-C")
+            .arg(from.path())
+            .args(flags)
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(!out.stdout.is_empty());
+        out.stdout
+    };
+    let to = tempfile::tempdir().unwrap();
+    let strip = vole_agent::proto::archive::Unpack {
+        strip: 1,
+        ..foreign(Placing::Fresh)
+    };
+    unpack(to.path(), strip, &tar(&["-c", "volume"])).unwrap();
+    assert_equal(&dump(to.path(), Depth::All), &want, "stripped");
+    let to = tempfile::tempdir().unwrap();
+    unpack(to.path(), foreign(Placing::Staged), &tar(&["-cz", "-C", "volume", "."])).unwrap();
+    assert_equal(&dump(to.path(), Depth::All), &want, "with a top");
+}
+
+#[test]
+fn the_parents_bits_and_lists_do_not_leak_into_what_is_made() {
+    if !root() {
+        return;
+    }
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    plain_tree(from.path());
+    let archive = pack(from.path(), pack::request(b"", Compression::Zstd))
+        .unwrap()
+        .archive;
+    let acl = "u:1234:rwx";
+    for placing in [Placing::Staged, Placing::InPlace] {
+        fs::set_permissions(to.path(), fs::Permissions::from_mode(0o2777)).unwrap();
+        std::os::unix::fs::chown(to.path(), None, Some(4321)).unwrap();
+        // Where there is no setfacl, the bits are still looked at.
+        drop(Command::new("setfacl").args(["-d", "-m", acl]).arg(to.path()).status());
+        unpack(to.path(), request(placing), &archive).unwrap();
+        assert_equal(&dump(to.path(), Depth::All), &dump(from.path(), Depth::All), "leaks");
+    }
+}
+
+#[test]
+fn holes_stay_holes() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = fs::File::create(from.path().join("sparse")).unwrap();
+    file.set_len(9 << 30).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"x", 5 << 30).unwrap();
+    let archive = pack(from.path(), pack::request(b"", Compression::Zstd))
+        .unwrap()
+        .archive;
+    unpack(to.path(), request(Placing::Fresh), &archive).unwrap();
+    let made = fs::metadata(to.path().join("sparse")).unwrap();
+    assert_eq!(made.len(), 9 << 30);
+    assert!(made.blocks() < 2048, "{} blocks", made.blocks());
+}
