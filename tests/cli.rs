@@ -565,7 +565,10 @@ fn archives_are_listed_and_checked_without_an_engine() {
         "status",
         "warnings",
     ];
-    assert_eq!((fields(&found), &found["status"]), (expected.to_vec(), &Value::from("foreign")));
+    assert_eq!(
+        (fields(&found), &found["status"]),
+        (expected.to_vec(), &Value::from("foreign"))
+    );
     assert!(run(4, &["verify", &at("text")]).0.contains(": foreign: "));
     assert!(run(1, &["verify", &at("nothing")]).1.contains("nothing"));
     assert!(run(1, &["verify", &at("")]).1.contains("no regular file"));

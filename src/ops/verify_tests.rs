@@ -60,7 +60,10 @@ async fn a_whole_archive_is_what_its_sidecar_says() {
     let archive = committed(dir.path());
     let report = checked(&archive.path).await.unwrap();
     assert_eq!(report.verdict, Verdict::Ok, "{report:?}");
-    assert_eq!((report.entries, report.content_bytes, report.bytes), (2, 4, archive.bytes));
+    assert_eq!(
+        (report.entries, report.content_bytes, report.bytes),
+        (2, 4, archive.bytes)
+    );
     assert_eq!(report.sha256.as_ref(), Some(&archive.sha256));
     assert_eq!(report.digest.as_ref(), Some(&archive.digest));
     assert_eq!(report.origin.as_ref(), Some(&archive.origin));
@@ -105,7 +108,10 @@ async fn damage_is_named_and_what_cannot_be_read_is_no_damage() {
     assert!(report.damage.is_some());
     assert_eq!(report.sha256, Some(hex(&Sha256::digest(&flipped))));
     assert!(matches!(checked(dir.path()).await, Err(VerifyError::Unread { .. })));
-    assert!(matches!(checked(&dir.path().join("none")).await, Err(VerifyError::Unread { .. })));
+    assert!(matches!(
+        checked(&dir.path().join("none")).await,
+        Err(VerifyError::Unread { .. })
+    ));
     let cancel = CancellationToken::new();
     cancel.cancel();
     let cancelled = run(Some(copy), watch::Sender::default(), cancel).await;

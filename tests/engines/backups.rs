@@ -421,9 +421,16 @@ fn every_kind_of_mount_is_copied_or_refused(engine: &Engine) {
     let inside = on.run_in(&home, &["backup", path, "--to", path]).expect(1);
     assert!(inside.stderr.contains("written into it"), "{}", inside.stderr);
     let file = host.join("file");
-    let made = on.run_in(&home, &["backup", file.to_str().unwrap(), "--json"]).expect(0).json();
+    let made = on
+        .run_in(&home, &["backup", file.to_str().unwrap(), "--json"])
+        .expect(0)
+        .json();
     let (archived, one) = archive(&made);
-    assert_eq!((&one["entries"], &one["content_bytes"]), (&2.into(), &13.into()), "{one}");
+    assert_eq!(
+        (&one["entries"], &one["content_bytes"]),
+        (&2.into(), &13.into()),
+        "{one}"
+    );
     proved_whole(&home, &archived);
     // What is mounted beneath on this host is not in it.
     let submount = Small::new(host.join("mounted"));

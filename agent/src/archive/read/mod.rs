@@ -11,8 +11,8 @@ mod pax;
 mod pipe;
 mod sparse;
 
-pub use damage::{Broken, Damage, Wrong};
 pub(crate) use damage::shown;
+pub use damage::{Broken, Damage, Wrong};
 
 pub use entries::Reader;
 pub use open::{Ending, Opened, Seal, Source};

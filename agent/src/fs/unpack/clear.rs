@@ -82,7 +82,10 @@ pub(super) fn contents(
 }
 
 fn path_of(way: &[(CString, Option<OwnedFd>)]) -> Vec<u8> {
-    way.iter().map(|(name, _)| name.to_bytes()).collect::<Vec<_>>().join(&b'/')
+    way.iter()
+        .map(|(name, _)| name.to_bytes())
+        .collect::<Vec<_>>()
+        .join(&b'/')
 }
 
 fn joined(mut path: Vec<u8>, name: &[u8]) -> Vec<u8> {

@@ -15,8 +15,8 @@ use super::{broken, failed, told};
 use crate::archive::read::{Pipe, Reader};
 use crate::archive::{Entry, Form};
 use crate::fs::meta::Meta;
-use crate::proto::archive::{Counts, UnpackItem};
 use crate::proto::Reply;
+use crate::proto::archive::{Counts, UnpackItem};
 use crate::serve::{Halt, Sink};
 
 /// How often counts are sent.
@@ -203,7 +203,9 @@ impl<'a> Maker<'a> {
             Goes::To(wanted) if wanted != path && !wanted.is_empty() => wanted,
             Goes::To(_) | Goes::Reserved => return Err(missing("it is a hardlink that leads nowhere")),
             Goes::Above(_) | Goes::Nowhere => {
-                return Err(missing("it is a hardlink to a file that is not among what is unpacked; add that as well"));
+                return Err(missing(
+                    "it is a hardlink to a file that is not among what is unpacked; add that as well",
+                ));
             }
         };
         let (resolver, base) = (self.tree.resolver(), self.tree.base());
@@ -265,7 +267,9 @@ impl<'a> Maker<'a> {
         let dir = self.tree.dir(above).map_err(failed)?;
         let given = stamp.give_name(dir, &name, link, &mut |errno| refused.push(errno));
         given.map_err(|errno| failed((path.to_vec(), "setting its owner, mode and time", errno)))?;
-        refused.into_iter().for_each(|errno| self.tree.lacks.refused(path, errno));
+        refused
+            .into_iter()
+            .for_each(|errno| self.tree.lacks.refused(path, errno));
         Ok(())
     }
 }

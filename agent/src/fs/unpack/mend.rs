@@ -50,7 +50,11 @@ pub(super) fn all(resolver: Resolver, root: &OwnedFd) -> Result<(Vec<Mended>, Ve
                 }
             }
             Ok((false, _)) | Err(Errno::NOTDIR | Errno::LOOP) => {
-                notes.push(told(&left, Errno::EXIST, "it has the name of a staging directory, but is none"));
+                notes.push(told(
+                    &left,
+                    Errno::EXIST,
+                    "it has the name of a staging directory, but is none",
+                ));
             }
             Err(errno) => notes.push(fault(&left, errno, "opening what was left")),
         }

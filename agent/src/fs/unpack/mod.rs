@@ -81,7 +81,11 @@ impl Roots {
             return Err(fault(b"", Errno::ROFS, "unpacking"));
         }
         if let Some(point) = mounts::beneath(top) {
-            return Err(told(&point, Errno::BUSY, "something is mounted there; unmount it first"));
+            return Err(told(
+                &point,
+                Errno::BUSY,
+                "something is mounted there; unmount it first",
+            ));
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let opened = self.resolver.open(top, b"", flags);
@@ -252,11 +256,7 @@ impl Job<'_> {
         })
     }
 
-    fn entries(
-        &self,
-        mut reader: Reader<Pipe>,
-        prepare: impl FnOnce() -> Result<Tree, Halt>,
-    ) -> Result<Filled, Halt> {
+    fn entries(&self, mut reader: Reader<Pipe>, prepare: impl FnOnce() -> Result<Tree, Halt>) -> Result<Filled, Halt> {
         let first = reader.next().map_err(broken)?;
         if reader.head().is_none() && !self.unpack.foreign {
             let why = "it was not written by vole: nothing in it tells whether it is whole";
@@ -348,5 +348,3 @@ fn and_then_failed(halt: Halt, taken_back: Result<(), Fault>) -> Halt {
 fn code(error: &std::io::Error) -> Errno {
     Errno::from_raw_os_error(error.raw_os_error().unwrap_or(0))
 }
-
-

@@ -94,7 +94,8 @@ impl Stamp {
     pub(super) fn give_root(&self, fd: impl AsFd, lack: &mut dyn FnMut(Errno)) -> Result<(), Grave> {
         let fd = fd.as_fd();
         for name in listed(fd)? {
-            let ours = name.to_bytes().starts_with(b"user.") || name.as_c_str() == ACL || name.as_c_str() == DEFAULT_ACL;
+            let ours =
+                name.to_bytes().starts_with(b"user.") || name.as_c_str() == ACL || name.as_c_str() == DEFAULT_ACL;
             if ours && !self.xattrs.iter().any(|(known, _)| known == name.as_bytes()) {
                 told(fremovexattr(fd, name.as_c_str()), lack)?;
             }
@@ -103,12 +104,23 @@ impl Stamp {
     }
 
     /// Gives it to a name that cannot be opened: a link, a pipe or a device.
-    pub(super) fn give_name(&self, dir: &OwnedFd, name: &CStr, link: bool, lack: &mut dyn FnMut(Errno)) -> Result<(), Grave> {
+    pub(super) fn give_name(
+        &self,
+        dir: &OwnedFd,
+        name: &CStr,
+        link: bool,
+        lack: &mut dyn FnMut(Errno),
+    ) -> Result<(), Grave> {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         let owner = owner(self.uid, self.gid);
         told(owner.and_then(|(uid, gid)| chownat(dir, name, uid, gid, flags)), lack)?;
         if !link {
-            let opened = openat(dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+            let opened = openat(
+                dir,
+                name,
+                OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+            );
             let given = opened.and_then(|fd| chmod(path_of(&fd).as_c_str(), Mode::from_raw_mode(self.mode)));
             told(given, lack)?;
         }
@@ -203,7 +215,14 @@ fn told(result: Result<(), Errno>, lack: &mut dyn FnMut(Errno)) -> Result<bool, 
 pub(super) fn is_grave(errno: Errno) -> bool {
     matches!(
         errno,
-        Errno::NOSPC | Errno::DQUOT | Errno::IO | Errno::ROFS | Errno::NOMEM | Errno::STALE | Errno::NOENT | Errno::BADF
+        Errno::NOSPC
+            | Errno::DQUOT
+            | Errno::IO
+            | Errno::ROFS
+            | Errno::NOMEM
+            | Errno::STALE
+            | Errno::NOENT
+            | Errno::BADF
     )
 }
 

@@ -184,7 +184,9 @@ impl<'a> Staging<'a> {
         }
         let mut paths = Vec::new();
         for path in only {
-            let point = self.point(path).map_err(|errno| fault(path, errno, "looking at what is there"))?;
+            let point = self
+                .point(path)
+                .map_err(|errno| fault(path, errno, "looking at what is there"))?;
             if !paths.contains(&point) {
                 paths.push(point);
             }
@@ -205,7 +207,11 @@ impl<'a> Staging<'a> {
 
     /// Where a path is exchanged: at the first of its directories that is missing, so that it comes with them.
     fn point(&self, path: &[u8]) -> Result<Vec<u8>, Errno> {
-        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        let ends = path
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'/')
+            .map(|(at, _)| at);
         for end in ends {
             let (dir, name) = self.resolver.parent(self.root, &path[..end])?;
             match Meta::at(&dir, &name) {
@@ -448,9 +454,14 @@ impl<'a> Staging<'a> {
             right == **digest
         });
         let record = record.and_then(|(_, body)| postcard::from_bytes(body).ok());
-        record
-            .map(Some)
-            .ok_or_else(|| told(self.name.to_bytes(), Errno::BADMSG, "its record of what is exchanged is damaged").into())
+        record.map(Some).ok_or_else(|| {
+            told(
+                self.name.to_bytes(),
+                Errno::BADMSG,
+                "its record of what is exchanged is damaged",
+            )
+            .into()
+        })
     }
 
     /// The plan of an exchange that was begun, and how far it is.

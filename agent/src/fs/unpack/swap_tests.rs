@@ -27,7 +27,10 @@ fn tree(top: &Path) -> Tree {
                 dirs.push(entry.path());
             } else {
                 let name = entry.path().strip_prefix(top).unwrap().to_string_lossy().into_owned();
-                all.insert(name, (entry.metadata().unwrap().mode(), fs::read(entry.path()).unwrap()));
+                all.insert(
+                    name,
+                    (entry.metadata().unwrap().mode(), fs::read(entry.path()).unwrap()),
+                );
             }
         }
     }
@@ -59,7 +62,10 @@ fn die(at: usize, only: &[&str], mend_dies: Option<usize>) -> (Tree, bool) {
     write(&dir.path().join(".vole-new-1/new"), &NEW, "new");
     let top = Stamp {
         mode: 0o700,
-        mtime: Time { secs: 1_000_000_000, nanos: 5 },
+        mtime: Time {
+            secs: 1_000_000_000,
+            nanos: 5,
+        },
         xattrs: vec![(b"user.new".to_vec(), b"1".to_vec())],
         ..Stamp::read(&root).unwrap()
     };
@@ -79,7 +85,9 @@ fn die(at: usize, only: &[&str], mend_dies: Option<usize>) -> (Tree, bool) {
         // Whoever mends may be killed as well.
         for name in [".vole-new-1", ".vole-new-1.done"] {
             let name = std::ffi::CString::new(name).unwrap();
-            let Ok(mut staging) = Staging::found(Resolver::detect(), &root, name) else { continue };
+            let Ok(mut staging) = Staging::found(Resolver::detect(), &root, name) else {
+                continue;
+            };
             if let Ok(Some((plan, phase))) = staging.begun() {
                 staging.ask = Box::new(move || {
                     left = left.checked_sub(1).ok_or(Stop::Dead)?;
@@ -143,7 +151,10 @@ fn killed_at_any_step_either_all_old_or_all_new_contents_stand() {
             }
             for second in [0, 1, 3, 6] {
                 let found = plain(die(at, only, Some(second)).0);
-                assert!(found == old || found == new, "killed at step {at}, and mending at {second}");
+                assert!(
+                    found == old || found == new,
+                    "killed at step {at}, and mending at {second}"
+                );
             }
             at += 1;
         }

@@ -8,8 +8,8 @@ use rustix::fs::{AtFlags, Mode, OFlags, fchmod, fgetxattr, fremovexattr, mkdirat
 use rustix::io::Errno;
 
 use super::Lacks;
-use super::stamp::{Stamp, set_mtime};
 use super::clear;
+use super::stamp::{Stamp, set_mtime};
 use crate::fs::attributes::DEFAULT_ACL;
 use crate::fs::meta::Meta;
 use crate::fs::resolve::Resolver;
@@ -98,13 +98,18 @@ impl Tree {
     /// Levels that the path has in common with the way.
     fn common(&self, path: &[u8]) -> usize {
         let shared = |level: &&Level| {
-            path.get(..level.end) == Some(&self.path[..level.end]) && path.get(level.end).is_none_or(|&byte| byte == b'/')
+            path.get(..level.end) == Some(&self.path[..level.end])
+                && path.get(level.end).is_none_or(|&byte| byte == b'/')
         };
         self.levels.iter().take_while(shared).count()
     }
 
     fn failed(&self, name: &[u8], tried: &'static str, errno: Errno) -> Failed {
-        let path = if self.path.is_empty() { name.to_vec() } else { [&self.path, name].join(&b'/') };
+        let path = if self.path.is_empty() {
+            name.to_vec()
+        } else {
+            [&self.path, name].join(&b'/')
+        };
         (path, tried, errno)
     }
 
@@ -112,11 +117,7 @@ impl Tree {
     fn step(&mut self, name: &[u8]) -> Result<(), Failed> {
         let component = CString::new(name).map_err(|_| self.failed(name, "making the directory", Errno::INVAL))?;
         let (fd, made) = self.enter(&component)?;
-        let late = if made {
-            Ok(Late::Implied)
-        } else {
-            open_up(&fd)
-        };
+        let late = if made { Ok(Late::Implied) } else { open_up(&fd) };
         let late = late.map_err(|errno| self.failed(name, "preparing the directory", errno))?;
         self.push(name, fd, late);
         Ok(())
@@ -128,7 +129,11 @@ impl Tree {
         }
         self.path.extend_from_slice(name);
         let end = self.path.len();
-        self.levels.push(Level { end, fd: Some(fd), late });
+        self.levels.push(Level {
+            end,
+            fd: Some(fd),
+            late,
+        });
         if let Some(far) = self.levels.len().checked_sub(OPEN + 1) {
             self.levels[far].fd = None;
         }
@@ -164,7 +169,10 @@ impl Tree {
             let opened = opened.map_err(|errno| (self.path.clone(), "opening the directory again", errno))?;
             level.fd = Some(opened);
         }
-        level.fd.as_ref().ok_or_else(|| (self.path.clone(), "opening the directory", Errno::BADF))
+        level
+            .fd
+            .as_ref()
+            .ok_or_else(|| (self.path.clone(), "opening the directory", Errno::BADF))
     }
 
     /// Makes a directory of the archive, or takes the one that is there.
