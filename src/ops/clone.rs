@@ -198,7 +198,10 @@ async fn open(from: &Engine, plan: &Plan, compression: Compression) -> Result<cr
     let (session, root) = writable::open(from, &now.mount, Purpose::Pack).await?;
     let kind = session.hello().roots.get(root as usize).map(|info| info.kind);
     if kind != Some(Kind::Dir) {
-        return Err(refusal(format!("{} is no directory, and a volume holds one", mount.name)));
+        return Err(refusal(format!(
+            "{} is no directory, and a volume holds one",
+            mount.name
+        )));
     }
     check_source(&session, root)
         .await
