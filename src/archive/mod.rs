@@ -14,6 +14,8 @@ pub mod place;
 pub mod shelf;
 mod sidecar;
 
+pub mod view;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -21,8 +21,8 @@ use crate::proto::archive::Compression;
 const AHEAD: usize = 1;
 /// How often who delivers is asked whether to go on.
 const PULSE: Duration = Duration::from_millis(50);
-/// Stack of a thread: large buffers live on the heap.
-const STACK: usize = 512 << 10;
+/// Stack of a thread. Deflate's state passes over it on its way to the heap.
+const STACK: usize = 2 << 20;
 
 /// What goes to the thread that hashes.
 #[derive(Debug)]
@@ -119,9 +119,6 @@ fn start_press<'scope>(
     compression: Compression,
     free: &Sender<Piece>,
 ) -> io::Result<Station> {
-    // Made on a thread of its own: gzip's tables pass over the stack, and that of who packs is too small for them.
-    let made = spawn(scope, move || Press::new(compression))?;
-    let mut press = made.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let (work, pieces) = sync_channel::<Piece>(AHEAD);
     let (out, pressed) = sync_channel(AHEAD);
     let (used, empties) = channel();
@@ -130,6 +127,14 @@ fn start_press<'scope>(
     }
     let free = free.clone();
     spawn(scope, move || {
+        let mut press = match Press::new(compression) {
+            Ok(press) => press,
+            Err(error) => {
+                // Who collects may have gone.
+                drop(out.send(Err(error)));
+                return;
+            }
+        };
         while let (Ok(mut piece), Ok(mut empty)) = (pieces.recv(), empties.recv()) {
             let done = press.press(&mut piece, &mut empty).map(|()| empty);
             piece.filled = 0;
