@@ -149,7 +149,7 @@ fn global(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
             !over
                 && match state.screen {
                     Screen::Start | Screen::Disk | Screen::Restore => false,
-                    Screen::Backup => engine.is_some_and(|engine| archives::made(engine)),
+                    Screen::Backup => engine.is_some_and(archives::made),
                     Screen::Backups => backups(state).is_some_and(|backups| backups.current().is_some()),
                     Screen::Doctor => doctor_of(state).is_some_and(|doctor| doctor.current().is_some()),
                     Screen::Own => engine.is_some_and(|engine| engine.own.is_some()),

@@ -90,12 +90,15 @@ struct Tree<'a> {
     unpacked: Unpacked,
 }
 
+/// An entry that is no directory, and its contents where it has some.
+type Made = (Entry, Option<Arc<[u8]>>);
+
 /// A directory that is being made.
 #[derive(Default)]
 struct Dir {
     entry: Option<Entry>,
     dirs: BTreeMap<Vec<u8>, Dir>,
-    others: BTreeMap<Vec<u8>, (Entry, Option<Arc<[u8]>>)>,
+    others: BTreeMap<Vec<u8>, Made>,
 }
 
 impl<'a> Tree<'a> {

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
+use crate::archive::view::{View, ViewError};
+use crate::engine::local::in_process;
 use crate::engine::{EngineError, Session};
 
 /// An archive, open or not yet.
@@ -49,6 +52,17 @@ impl Opening {
 }
 
 async fn read(path: PathBuf) -> Result<Open, EngineError> {
-    let reason = format!("SEAM: {}", path.display());
-    Err(EngineError::Refused { reason })
+    let refused = |reason: String| EngineError::Refused { reason };
+    let wanted = CancellationToken::new();
+    let _while_awaited = wanted.clone().drop_guard();
+    let reading = tokio::task::spawn_blocking(move || View::open(&path, |_| !wanted.is_cancelled()));
+    let view = match reading.await {
+        Ok(Ok(view)) => view,
+        Ok(Err(ViewError::Cancelled)) => return Err(EngineError::Cancelled),
+        Ok(Err(error)) => return Err(refused(error.to_string())),
+        Err(error) => return Err(refused(error.to_string())),
+    };
+    let damage = view.damage().map(ToString::to_string);
+    let session = in_process(Arc::new(view)).await?;
+    Ok(Open { session, damage })
 }

@@ -11,11 +11,11 @@ use vole_agent::proto::archive::Compression;
 
 /// The question that was asked last.
 fn asked(effects: &[Effect]) -> (u64, Request) {
-    let plans = effects.iter().filter_map(|effect| match effect {
+    let mut plans = effects.iter().filter_map(|effect| match effect {
         Effect::Engine(_, EngineEffect::BackupPlan { ask, request, .. }) => Some((*ask, Request::clone(request))),
         _ => None,
     });
-    plans.last().unwrap()
+    plans.next_back().unwrap()
 }
 
 fn answer(state: &mut State, effects: &[Effect]) {

@@ -9,11 +9,11 @@ use crate::core::update;
 
 /// The question that was asked last.
 fn asked(effects: &[Effect]) -> (u64, Request) {
-    let plans = effects.iter().filter_map(|effect| match effect {
+    let mut plans = effects.iter().filter_map(|effect| match effect {
         Effect::Engine(_, EngineEffect::RestorePlan { ask, request, .. }) => Some((*ask, Request::clone(request))),
         _ => None,
     });
-    plans.last().unwrap()
+    plans.next_back().unwrap()
 }
 
 fn answer(state: &mut State, effects: &[Effect]) -> Request {
