@@ -183,7 +183,8 @@ impl Work<'_> {
     async fn lock(&self) -> Result<Lock, BackupError> {
         let (engine, mount) = (self.engine.id.clone(), self.row.mount.id.clone());
         let taken = on_this_host(move || Lock::take(&Environment::of_process(), &engine, &mount)).await?;
-        let taken = taken.map_err(|error| BackupError::Failed(format!("cannot lock out other backups of it: {error}")))?;
+        let taken =
+            taken.map_err(|error| BackupError::Failed(format!("cannot lock out other backups of it: {error}")))?;
         taken.ok_or_else(|| BackupError::Failed(format!("refused: {BUSY}")))
     }
 
@@ -196,7 +197,9 @@ impl Work<'_> {
             }
             Ok(shelf::remove_leftovers(&dir, &name).err())
         });
-        let left = made.await?.map_err(|error: io::Error| unwritten(&self.row.dir, &error))?;
+        let left = made
+            .await?
+            .map_err(|error: io::Error| unwritten(&self.row.dir, &error))?;
         let dir = self.row.dir.display();
         Ok(left.map(|error| format!("what an earlier backup left in {dir} could not be removed: {error}")))
     }
@@ -213,7 +216,11 @@ impl Work<'_> {
         let mount = &self.row.mount;
         let opening = async {
             let about = self.engine.daemon.about().await?;
-            let leave = if about.same_host { leave(mount).await? } else { Vec::new() };
+            let leave = if about.same_host {
+                leave(mount).await?
+            } else {
+                Vec::new()
+            };
             let spec = OpenSpec {
                 targets: vec![Target::of(mount).map_err(BackupError::Failed)?],
                 purpose: Purpose::Pack,
@@ -288,7 +295,9 @@ impl Work<'_> {
             }
             self.news.tell(written);
         }
-        packed.map(Some).ok_or_else(|| senseless("it ended before it said that all was packed"))
+        packed
+            .map(Some)
+            .ok_or_else(|| senseless("it ended before it said that all was packed"))
     }
 
     /// Brings all of it onto the disk and commits it, unless somebody cancelled meanwhile.
@@ -314,14 +323,13 @@ fn unwritten(path: &Path, error: &io::Error) -> BackupError {
 }
 
 fn senseless(what: &str) -> BackupError {
-    BackupError::Failed(format!("the helper's answer makes no sense: {what}; nothing of it was kept"))
+    BackupError::Failed(format!(
+        "the helper's answer makes no sense: {what}; nothing of it was kept"
+    ))
 }
 
 fn top(root: u32) -> Place {
-    Place {
-        root,
-        path: Vec::new(),
-    }
+    Place { root, path: Vec::new() }
 }
 
 /// What is mounted on this host beneath a mount's contents.
@@ -335,7 +343,9 @@ async fn leave(mount: &Mount) -> Result<Vec<Vec<u8>>, BackupError> {
         let mounts = Mounts::read().ok_or("this host does not say what is mounted on it")?;
         Ok(mounts.beneath(path.as_os_str().as_encoded_bytes()))
     };
-    on_this_host(look).await?.map_err(|why: String| BackupError::Failed(why))
+    on_this_host(look)
+        .await?
+        .map_err(|why: String| BackupError::Failed(why))
 }
 
 /// Whether what was opened can be packed: a file, or a directory in which no restore was cut short.
@@ -358,7 +368,10 @@ pub(in crate::ops) async fn check(session: &Session, root: u32) -> Result<(), Ba
                 )));
             }
         }
-        let beyond = page.entries.last().is_none_or(|last| last.name.as_slice() > b".vole-new.".as_slice());
+        let beyond = page
+            .entries
+            .last()
+            .is_none_or(|last| last.name.as_slice() > b".vole-new.".as_slice());
         match page.next {
             Some(next) if !beyond => after = Some(next),
             _ => return Ok(()),
@@ -376,7 +389,11 @@ fn described(origin: Origin, packed: &Packed) -> Archive {
         entries: packed.counts.entries,
         content_bytes: packed.counts.bytes,
         digest: hex(&packed.digest),
-        status: if packed.partial > 0 { Status::Partial } else { Status::Ok },
+        status: if packed.partial > 0 {
+            Status::Partial
+        } else {
+            Status::Ok
+        },
         warnings: packed.lacks.iter().map(words::lack).collect(),
         warned: packed.lacking,
     }

@@ -16,6 +16,9 @@ use crate::model::{BytePath, MountId, MountKind, VolumeName};
 use crate::ops::create::{self, CreateError};
 use crate::ops::writable::{self, refusal};
 
+/// Says why what is ready is not what was to come.
+type Check<'a> = dyn Fn(&Unpacked, &Fed) -> Result<(), EngineError> + Send + Sync + 'a;
+
 /// What is to be filled, and with what.
 pub(in crate::ops) struct Job<'a> {
     /// What it is, for the journal and for people (`restore of /backup/blog.tar.zst`).
@@ -26,7 +29,7 @@ pub(in crate::ops) struct Job<'a> {
     /// Bytes that it will take, where known.
     pub(in crate::ops) room: Option<u64>,
     /// Says why what is ready is not what was to come.
-    pub(in crate::ops) check: Box<dyn Fn(&Unpacked, &Fed) -> Result<(), EngineError> + Send + Sync + 'a>,
+    pub(in crate::ops) check: Box<Check<'a>>,
     pub(in crate::ops) teller: Teller<'a>,
     pub(in crate::ops) cancel: &'a CancellationToken,
 }

@@ -69,7 +69,7 @@ pub struct Opened<R: Read> {
 }
 
 enum Stream<R: Read> {
-    Plain(Raw<R>),
+    Plain(Box<Raw<R>>),
     Gzip(Box<MultiGzDecoder<Raw<R>>>),
     #[cfg(feature = "zstd")]
     Zstd(Box<zstd::stream::read::Decoder<'static, Raw<R>>>),
@@ -161,7 +161,7 @@ impl<R: Read> Opened<R> {
 impl<R: Read> Stream<R> {
     fn new(raw: Raw<R>, compression: Compression) -> Result<Self, Broken> {
         match compression {
-            Compression::None => Ok(Self::Plain(raw)),
+            Compression::None => Ok(Self::Plain(Box::new(raw))),
             Compression::Gzip => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(raw)))),
             #[cfg(feature = "zstd")]
             Compression::Zstd => {
