@@ -18,9 +18,7 @@ use sha2::{Digest as _, Sha256};
 pub(crate) enum Depth {
     /// Everything.
     All,
-    /// Not the extended attributes, nor times below a second.
-    Plain,
-    /// Nor any time.
+    /// Not the extended attributes, nor any time.
     Timeless,
 }
 
@@ -60,10 +58,8 @@ fn describe(at: &Path, path: &[u8], depth: Depth, inodes: &mut HashMap<(u64, u64
     let meta = fs::symlink_metadata(at).unwrap();
     let mut text = format!("{:o} {}:{}", meta.mode(), meta.uid(), meta.gid());
     let kind = meta.file_type();
-    match depth {
-        Depth::All => write!(text, " {}.{:09}", meta.mtime(), meta.mtime_nsec()).unwrap(),
-        Depth::Plain => write!(text, " {}", meta.mtime()).unwrap(),
-        Depth::Timeless => {}
+    if depth == Depth::All {
+        write!(text, " {}.{:09}", meta.mtime(), meta.mtime_nsec()).unwrap();
     }
     if kind.is_file() {
         write!(text, " {} {}", meta.len(), digest(at)).unwrap();
