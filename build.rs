@@ -209,6 +209,7 @@ fn c_flags(target: &str) -> String {
     println!("cargo::rerun-if-env-changed={name}");
     let mut flags = env::var(name).unwrap_or_default();
     flags.push_str(" -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0 -fno-stack-protector");
+    flags.push_str(" -O2 -DZSTD_STRIP_ERROR_STRINGS=1 -ffunction-sections -fdata-sections");
     for strategy in ["DFAST", "GREEDY", "LAZY", "LAZY2", "BTLAZY2", "BTOPT", "BTULTRA"] {
         flags.push_str(&format!(" -DZSTD_EXCLUDE_{strategy}_BLOCK_COMPRESSOR"));
     }

@@ -52,9 +52,12 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Restore) -
     if options.dry_run {
         return told(None).map(|()| Exit::Done);
     }
+    // Who wrote --overwrite and --yes has named what is replaced; that nothing stands until the end is another matter.
+    let replaces = matches!(plan.into, Into::Existing(_)) && !plan.request.in_place;
+    let says_so = replaces && options.overwrite && context.globals.yes;
     let question = Question {
         ask: format!("Restore into {}?", text::printable_str(plan.typed_name())),
-        typed: plan.needs_name.as_ref().map(|_| plan.typed_name()),
+        typed: plan.needs_name.as_ref().filter(|_| !says_so).map(|_| plan.typed_name()),
         include: &options.include,
         subject: plan.typed_name(),
         input: plan.request.archive.is_some(),

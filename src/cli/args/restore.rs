@@ -17,10 +17,12 @@ pub struct Restore {
     /// Only this path of it and what is beneath; may be given several times.
     #[arg(long = "path", value_name = "PATH")]
     pub paths: Vec<OsString>,
-    /// Replaces what the target holds: the new contents are made beside the old ones and take their place at the end.
+    /// Replaces what the target holds: the new contents are made beside the old ones and take their place at the end. With
+    /// --yes that is all it takes.
     #[arg(long)]
     pub overwrite: bool,
-    /// With --overwrite: removes the old contents first, where there is no room for both. Nothing brings them back.
+    /// With --overwrite: removes the old contents first, where there is no room for both. Nothing brings them back, so the
+    /// target's name has to be typed (--include NAME).
     #[arg(long, requires = "overwrite")]
     pub in_place: bool,
     /// Takes so many leading components off the names; 0 takes them as they are. Found out when not given, where it can be.
