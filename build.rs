@@ -7,6 +7,7 @@
 
 use std::env;
 use std::error::Error;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -100,7 +101,7 @@ fn build(arch: &str, is_own: bool, out: &Path) -> Result<Option<(PathBuf, String
     let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
     let target = if installed(&rustc, &musl)? {
         if !is_own && !linker_configured(&musl) {
-            // The agent has no C in it, so the linker that comes with Rust is all that another architecture takes.
+            // What little C is in the agent needs no start files, so the linker that comes with Rust links it.
             flags.extend(["-Clinker=rust-lld".to_owned(), "-Clinker-flavor=ld.lld".to_owned()]);
         }
         musl
@@ -125,6 +126,17 @@ fn build(arch: &str, is_own: bool, out: &Path) -> Result<Option<(PathBuf, String
         env::var_os("CARGO_HOME").or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".cargo").into()))
     {
         flags.push(format!("--remap-path-prefix={}=cargo", Path::new(&home).display()));
+    }
+    match c_compiler(arch, &target, is_own, out) {
+        Some(compiler) => {
+            let name = target.replace('-', "_");
+            cargo.env(format!("CC_{name}"), &compiler);
+            cargo.env(format!("CFLAGS_{name}"), c_flags(&name));
+        }
+        None => {
+            println!("no C compiler for {target}: this agent compresses by gzip alone");
+            cargo.arg("--no-default-features");
+        }
     }
     let output = cargo
         .current_dir(&root)
@@ -153,6 +165,54 @@ fn build(arch: &str, is_own: bool, out: &Path) -> Result<Option<(PathBuf, String
         .into());
     }
     Ok(Some((target_dir.join(&target).join("agent/vole-agent"), target)))
+}
+
+/// A C compiler whose programs the target's linker takes: the user's own choice, the target's, or the host's for its own
+/// architecture (what zstd asks of a C library's headers is the same in glibc and musl).
+fn c_compiler(arch: &str, target: &str, is_own: bool, out: &Path) -> Option<OsString> {
+    let chosen = [format!("CC_{}", target.replace('-', "_")), format!("CC_{target}")];
+    let chosen = chosen.into_iter().find_map(|name| {
+        println!("cargo::rerun-if-env-changed={name}");
+        env::var_os(name)
+    });
+    let mut candidates: Vec<String> = vec![format!("{arch}-linux-musl-gcc"), format!("{arch}-linux-gnu-gcc")];
+    if is_own {
+        candidates.insert(0, "musl-gcc".to_owned());
+        candidates.extend(["cc", "gcc", "clang"].map(str::to_owned));
+    }
+    if !target.ends_with("musl") {
+        candidates.retain(|name| !name.contains("musl"));
+    }
+    let candidates = candidates.into_iter().map(OsString::from);
+    chosen
+        .into_iter()
+        .chain(candidates)
+        .find(|compiler| compiles(compiler, out))
+}
+
+/// Whether a C compiler is there and finds the headers that zstd includes.
+fn compiles(compiler: &OsStr, out: &Path) -> bool {
+    let probe = out.join("probe.c");
+    let source = "#include <pthread.h>\n#include <stdlib.h>\n#include <string.h>\nint probe(void) { return 0; }\n";
+    if fs::write(&probe, source).is_err() {
+        return false;
+    }
+    let mut command = Command::new(compiler);
+    command.arg("-c").arg(&probe).arg("-o").arg(out.join("probe.o"));
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+/// Flags for the C in the agent: without what levels above the first compress by, which would be half of its size, and
+/// without the checks for which only glibc has the functions.
+fn c_flags(target: &str) -> String {
+    let name = format!("CFLAGS_{target}");
+    println!("cargo::rerun-if-env-changed={name}");
+    let mut flags = env::var(name).unwrap_or_default();
+    flags.push_str(" -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0 -fno-stack-protector");
+    for strategy in ["DFAST", "GREEDY", "LAZY", "LAZY2", "BTLAZY2", "BTOPT", "BTULTRA"] {
+        flags.push_str(&format!(" -DZSTD_EXCLUDE_{strategy}_BLOCK_COMPRESSOR"));
+    }
+    flags
 }
 
 /// Whether the standard library for a target is there.

@@ -42,8 +42,9 @@
 //! # What is where
 //!
 //! [`model`] has the nouns; [`inventory`] turns an engine's answers into mounts, purely; [`demo`] is an engine that is
-//! not there; [`store`] says where files of vole's own lie; [`text`] is the only door between outside names and a
-//! terminal. The agent's side of the protocol is the crate `vole_agent`.
+//! not there; [`archive`] knows the archives on this machine; [`store`] says where files of vole's own lie; [`text`] is
+//! the only door between outside names and a terminal; [`fault`] is where tests kill the program. The agent's side of the
+//! protocol is the crate `vole_agent`.
 
 pub mod archive;
 pub mod cli;
@@ -52,6 +53,7 @@ pub mod core;
 pub mod demo;
 pub mod doctor;
 pub mod engine;
+pub mod fault;
 pub mod fingerprint;
 pub mod inventory;
 pub mod journal;

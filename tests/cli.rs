@@ -530,3 +530,96 @@ fn what_belongs_to_the_host_is_refused_with_its_reason() {
         (&Value::Null, &Value::from(0))
     );
 }
+
+#[test]
+fn archives_are_listed_and_checked_without_an_engine() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name).to_string_lossy().into_owned();
+    let run = |code: i32, arguments: &[&str]| {
+        // An endpoint at which nothing answers.
+        let nowhere = format!("unix://{}", at("no.sock"));
+        let output = vole_in(home.path(), &[&["--host", &nowhere], arguments].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{stderr}");
+        (String::from_utf8(output.stdout).unwrap(), stderr)
+    };
+    let document = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let (none, _) = run(0, &["backups", "--json"]);
+    assert_eq!(document(&none), serde_json::json!({"archives": [], "warnings": []}));
+    assert_eq!(run(0, &["backups"]).0, "");
+    assert!(run(1, &["backups", &at("nowhere")]).1.contains("nowhere"));
+    fs::write(home.path().join("text"), "no archive\n".repeat(100)).unwrap();
+    let (found, _) = run(4, &["verify", &at("text"), "--json"]);
+    let found = document(&found);
+    let expected = [
+        "bytes",
+        "content_bytes",
+        "damage",
+        "damaged",
+        "digest",
+        "entries",
+        "origin",
+        "path",
+        "sha256",
+        "sidecar",
+        "status",
+        "warnings",
+    ];
+    assert_eq!(
+        (fields(&found), &found["status"]),
+        (expected.to_vec(), &Value::from("foreign"))
+    );
+    assert!(run(4, &["verify", &at("text")]).0.contains(": foreign: "));
+    assert!(run(1, &["verify", &at("nothing")]).1.contains("nothing"));
+    assert!(run(1, &["verify", &at("")]).1.contains("no regular file"));
+    run(2, &["verify", "-", "-"]);
+    run(2, &["verify"]);
+    run(5, &["backup", "any"]);
+}
+
+#[test]
+fn an_archive_that_goes_into_a_pipe_goes_alone() {
+    for arguments in [
+        &["backup", "shop_dbdata", "--to", "-", "--json"] as &[&str],
+        &["backup", "shop_dbdata", "shop_uploads", "--to", "-"],
+    ] {
+        let (stdout, stderr) = demo(2, arguments);
+        assert!(stdout.is_empty() && stderr.contains("--to -"), "{stderr}");
+    }
+}
+
+#[test]
+fn the_demos_volumes_are_copied_checked_and_come_back_and_some_archives_are_there_from_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().to_str().unwrap();
+    let made = json(0, &["backup", "shop_redis", "--to", to]);
+    let archive = &made["archives"][0];
+    assert_eq!(
+        (&archive["status"], &archive["volume"]),
+        (&Value::from("ok"), &Value::from("shop_redis"))
+    );
+    let path = archive["path"].as_str().unwrap();
+    assert_eq!(json(0, &["verify", path])["status"], "ok");
+    let restored = json(0, &["restore", path, "--as", "copied", "--yes"]);
+    assert_eq!(restored["entries"], archive["entries"], "{restored}");
+    let (_, stderr) = demo(1, &["restore", path, "--overwrite", "--yes"]);
+    assert!(
+        stderr.contains("shop-redis-1"),
+        "a container that runs has it: {stderr}"
+    );
+    let listed = json(0, &["backups"]);
+    let volumes: Vec<&str> = listed["archives"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["volume"].as_str())
+        .collect();
+    assert_eq!(volumes, ["shop_redis", "blog_content", "shop_redis"]);
+    let cut = dir.path().join("cut.tar.zst");
+    let whole = fs::read(path).unwrap();
+    fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    let cut = cut.to_str().unwrap();
+    assert_eq!(json(4, &["verify", cut])["status"], "truncated");
+    let (_, stderr) = demo(4, &["restore", cut, "--as", "copied", "--yes"]);
+    assert!(!stderr.is_empty());
+}

@@ -1,6 +1,9 @@
-//! The static binary: serves the roots given as arguments on its standard input and output.
+//! The static binary: serves the roots given as arguments on its standard input and output, or on the socket named by
+//! `--channel`.
 
-use std::io::{self, Write};
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -23,12 +26,28 @@ fn main() -> ExitCode {
         Some("usage") => usage(arguments.skip(1).collect()),
         Some("pack") => pack(arguments.skip(1).collect()),
         Some("unpack") => unpack(arguments.skip(1)),
-        _ => {
-            raise_descriptor_limit();
-            // Rust ignores SIGPIPE at start, so a client that is gone shows as an error of a write.
-            end(serve(Arc::new(Roots::open(arguments)), io::stdin(), io::stdout()))
+        Some("--channel") => {
+            let channel = arguments.nth(1).and_then(|path| UnixStream::connect(path).ok());
+            let halves = channel.and_then(|input| Some((input.try_clone().ok()?, input)));
+            match halves {
+                Some((input, output)) => run(arguments, input, output),
+                // Not reached from in here: the client listens on both.
+                None => run(arguments, io::stdin(), io::stdout()),
+            }
         }
+        _ => run(arguments, io::stdin(), io::stdout()),
     }
+}
+
+/// Serves the roots on a stream.
+fn run(
+    roots: impl Iterator<Item = OsString>,
+    input: impl Read + Send + 'static,
+    output: impl Write + Send + 'static,
+) -> ExitCode {
+    raise_descriptor_limit();
+    // Rust ignores SIGPIPE at start, so a client that is gone shows as an error of a write.
+    end(serve(Arc::new(Roots::open(roots)), input, output))
 }
 
 /// Walks with many threads hold many directories open.
@@ -58,7 +77,7 @@ fn end(result: io::Result<()>) -> ExitCode {
 }
 
 /// `vole-agent usage [-j THREADS] PATH...`: one line per path, for measuring the walker by itself.
-fn usage(mut paths: Vec<std::ffi::OsString>) -> ExitCode {
+fn usage(mut paths: Vec<OsString>) -> ExitCode {
     raise_descriptor_limit();
     let mut threads = 0;
     if paths.len() > 2 && paths[0] == "-j" {

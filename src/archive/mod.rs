@@ -1,11 +1,30 @@
 //! Archives on this machine: their heads and sidecars, their names and places, which of them are committed, and what is wrong
 //! with one. The format itself is the agent's ([`vole_agent::archive`]); engines are unknown here.
+//!
+//! ```text
+//! NAME.partial            while it is written; locked for as long
+//! NAME.json.partial       its sidecar, once all of it is on the disk
+//! NAME                    renamed to where nothing stands
+//! NAME.json               renamed last: from now on it is committed, and only from now on is it listed
+//! ```
+
+mod draft;
+mod lock;
+pub mod place;
+pub mod shelf;
+mod sidecar;
+
+pub mod view;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+
+pub use draft::{Draft, Seal};
+pub use lock::Lock;
+pub use sidecar::beside;
 
 use crate::model::{Mount, MountKind};
 
@@ -76,10 +95,19 @@ pub struct Archive {
     pub entries: u64,
     /// Bytes of contents.
     pub content_bytes: u64,
+    /// SHA-256 of the tar stream before its trailer, in hexadecimal: what its contents are, however they are compressed.
+    pub digest: String,
     /// How whole it is.
     pub status: Status,
     /// What it lacks, in words; the first thousand.
     pub warnings: Vec<String>,
+    /// How many in all.
+    pub warned: u64,
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What checking an archive found.

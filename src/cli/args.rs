@@ -1,14 +1,20 @@
 //! The arguments, as clap reads them. Says nothing of what a command does.
 
+mod backup;
+mod restore;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+pub use backup::{Backup, Backups, CompressionWord, Consistency, Verify};
+
 use super::exit::Exit;
 use super::output::Output;
 use crate::engine::connect::ConnectOptions;
 use crate::model::MountKind;
+pub use restore::{Clone, Recover, Rename, Restore};
 
 /// Explores the mounts of a Docker or Podman engine: volumes, binds, tmpfs, their containers, sizes and contents.
 ///
@@ -104,8 +110,23 @@ pub enum Command {
     Chmod(Chmod),
     /// Takes a change of owners or permissions back: what the change left as it made it becomes what it was.
     Undo(Undo),
+    /// Brings the contents of an archive into a volume: a new one, or one whose contents it replaces. Prints the plan and asks.
+    /// Either the old or the new contents stand there whatever happens.
+    Restore(Restore),
+    /// Copies a volume, or a path of the host, into a new volume, here or on another engine, and compares what arrived.
+    Clone(Clone),
+    /// Gives a volume another name: copies it, compares the copy, and removes the old one.
+    Rename(Rename),
+    /// Brings to an end what a killed vole left half-done.
+    Recover(Recover),
     /// Says why containers are refused something on their mounts, and what mends it. Tries every access without writing.
     Doctor(Doctor),
+    /// Copies mounts into archives that any tar can read and that prove by themselves that they are whole.
+    Backup(Backup),
+    /// Lists the archives that are there, newest first.
+    Backups(Backups),
+    /// Proves from an archive alone that it is whole, or says where it is damaged.
+    Verify(Verify),
     /// Prints the keys of the screen.
     Keys(Keys),
     /// Prints where vole keeps its files and what is configured.

@@ -15,6 +15,7 @@ use crate::{store, text};
 struct Document {
     config: Place,
     cache: Place,
+    data: Place,
     state: Place,
     values: Config,
 }
@@ -40,6 +41,7 @@ pub(super) fn run(globals: &Globals, output: &Output) -> anyhow::Result<Exit> {
     let document = Document {
         config: Place::of(globals.config.clone().or_else(config::usual_place)),
         cache: Place::of(store::cache_dir(&environment)),
+        data: Place::of(store::data_dir(&environment)),
         state: Place::of(store::state_dir(&environment)),
         values,
     };
@@ -50,6 +52,7 @@ pub(super) fn run(globals: &Globals, output: &Output) -> anyhow::Result<Exit> {
     for (name, place) in [
         ("config", &document.config),
         ("cache", &document.cache),
+        ("data", &document.data),
         ("state", &document.state),
     ] {
         let path = place

@@ -98,6 +98,7 @@ fn code_of(error: &anyhow::Error) -> Exit {
     match error.downcast_ref::<EngineError>() {
         Some(EngineError::Unreachable { .. }) => return Exit::Unreachable,
         Some(EngineError::Cancelled) => return Exit::Cancelled,
+        Some(EngineError::Damaged(_)) => return Exit::Findings,
         Some(EngineError::ReadOnly) => return Exit::Usage,
         _ => {}
     }

@@ -2,9 +2,13 @@
 //! code. Does nothing itself that another caller of the operations would have to do again.
 
 pub mod args;
+mod backup;
+mod backups;
 mod cat;
 mod chown;
+mod clone;
 mod config;
+mod consent;
 mod create;
 mod df;
 mod doctor;
@@ -18,12 +22,16 @@ mod ls;
 mod output;
 mod place;
 mod progress;
+mod recover;
 mod removal;
+mod rename;
+mod restore;
 mod screen;
 mod session;
 mod table;
 mod tree;
 mod undo;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -82,7 +90,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         cancel,
         beside: TaskTracker::new(),
     };
-    let ended = engine_command(&context, command).await;
+    let ended = match command {
+        // These ask no engine either, and may take their time.
+        Command::Backups(options) => backups::run(&context, &options).await,
+        Command::Verify(options) => verify::run(&context, &options).await,
+        command => engine_command(&context, command).await,
+    };
     listening.abort();
     match ended {
         Ok(_) | Err(_) if context.cancel.is_cancelled() => Ok(Exit::Cancelled),
@@ -92,6 +105,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 
 async fn engine_command(context: &Context, command: Command) -> anyhow::Result<Exit> {
     let engine = context.connect().await?;
+    if !matches!(command, Command::Recover(_)) {
+        recover::remind(&engine).await;
+    }
     let running = async {
         match command {
             Command::Ls(options) => ls::run(context, &engine, &options).await,
@@ -108,7 +124,16 @@ async fn engine_command(context: &Context, command: Command) -> anyhow::Result<E
             Command::Chown(options) => chown::chown(context, &engine, &options).await,
             Command::Chmod(options) => chown::chmod(context, &engine, &options).await,
             Command::Undo(options) => undo::run(context, &engine, &options).await,
-            Command::Keys(_) | Command::Config | Command::Completions { .. } => Ok(Exit::Done),
+            Command::Restore(options) => restore::run(context, &engine, &options).await,
+            Command::Clone(options) => clone::run(context, &engine, &options).await,
+            Command::Rename(options) => rename::run(context, &engine, &options).await,
+            Command::Recover(options) => recover::run(context, &engine, &options).await,
+            Command::Backup(options) => backup::run(context, &engine, &options).await,
+            Command::Backups(_)
+            | Command::Verify(_)
+            | Command::Keys(_)
+            | Command::Config
+            | Command::Completions { .. } => Ok(Exit::Done),
         }
     };
     let ended = running.await;

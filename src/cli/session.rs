@@ -17,7 +17,7 @@ use super::output::Output;
 use super::place::{self, Place};
 use crate::config::Config;
 use crate::demo::{self, DemoOptions};
-use crate::engine::connect::connect;
+use crate::engine::connect::{ConnectOptions, connect};
 use crate::engine::contexts::Environment;
 use crate::engine::{Engine, EngineError};
 use crate::ops::list::{self, Depth, Inventory};
@@ -46,6 +46,18 @@ impl Context {
             let options = self.globals.connect_options();
             self.until_cancelled(async { Ok(connect(&options).await?) }).await?
         };
+        Ok(engine.with_rules(config.rules()).read_only(self.globals.read_only))
+    }
+
+    /// Connects to another engine than the one that is meant.
+    pub(super) async fn connect_to(&self, host: &str) -> anyhow::Result<Engine> {
+        let config = Config::load(self.globals.config.as_deref()).map_err(|error| UsageError(error.to_string()))?;
+        let options = ConnectOptions {
+            host: Some(host.to_owned()),
+            context: None,
+            no_helper: self.globals.no_helper,
+        };
+        let engine = self.until_cancelled(async { Ok(connect(&options).await?) }).await?;
         Ok(engine.with_rules(config.rules()).read_only(self.globals.read_only))
     }
 

@@ -16,6 +16,8 @@ pub enum Section {
     Details,
     /// Who may use a mount: of its table and of its details.
     Rights,
+    /// Copies of a mount: of its table and of its details.
+    Copies,
     /// The tree of files.
     Files,
     /// The preview of one file.
@@ -30,6 +32,12 @@ pub enum Section {
     Own,
     /// What can be taken back.
     Undo,
+    /// The plan of a backup.
+    Backup,
+    /// The archives on this machine.
+    Backups,
+    /// The plan of a restore.
+    Restore,
     /// A question. It has the keys for itself.
     Confirm,
     /// The list of jobs.
@@ -38,13 +46,14 @@ pub enum Section {
 
 impl Section {
     /// All sections in the order in which help shows them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::Global,
         Self::Move,
         Self::Start,
         Self::Mounts,
         Self::Details,
         Self::Rights,
+        Self::Copies,
         Self::Files,
         Self::Preview,
         Self::Plan,
@@ -52,6 +61,9 @@ impl Section {
         Self::Doctor,
         Self::Own,
         Self::Undo,
+        Self::Backup,
+        Self::Backups,
+        Self::Restore,
         Self::Confirm,
         Self::Jobs,
     ];
@@ -65,6 +77,7 @@ impl Section {
             Self::Mounts => "Mounts",
             Self::Details => "Details",
             Self::Rights => "Permissions",
+            Self::Copies => "Copies",
             Self::Files => "Files",
             Self::Preview => "Preview",
             Self::Plan => "Plan",
@@ -72,6 +85,9 @@ impl Section {
             Self::Doctor => "Doctor",
             Self::Own => "Change of owner or mode",
             Self::Undo => "Undo",
+            Self::Backup => "Backup",
+            Self::Backups => "Backups",
+            Self::Restore => "Restore",
             Self::Confirm => "A question",
             Self::Jobs => "Jobs",
         }
@@ -123,6 +139,7 @@ actions! {
         ShowFiles "show-files" ["3"] "" "Shows the files of this mount";
         ShowDisk "show-disk" ["4"] "" "Shows what fills the disk";
         ShowPlan "show-plan" ["5"] "" "Shows the plan of a removal that was made last";
+        ShowBackups "show-backups" ["6"] "" "Lists the backups on this machine";
         ShowUndo "undo" ["z"] "" "Lists the changes that can be taken back";
         Copy "copy" ["y"] "" "Copies the name, path or hint to your terminal's clipboard";
         Suspend "suspend" ["ctrl-z"] "" "Suspends vole; `fg` brings it back";
@@ -168,6 +185,10 @@ actions! {
         Doctor "doctor" ["D"] "doctor" "Shows why permission is denied anywhere, and what mends it";
         DoctorMount "doctor-mount" ["e"] "examine" "Shows why permission is denied on this mount alone";
         Chown "chown" ["o"] "owner" "Plans another owner for everything in this mount; changes nothing yet";
+    }
+    Copies {
+        Backup "backup" ["b"] "backup" "Plans a copy of what is marked, or else of this mount; writes nothing yet";
+        Restore "restore" ["u"] "restore" "Lists the backups of this mount, to restore one";
     }
     Files {
         Enter "enter" ["enter", "l", "right"] "open" "Opens the directory, or the file's preview";
@@ -215,6 +236,28 @@ actions! {
         UndoRun "undo-run" ["enter"] "take back" "Takes the change back, after a question";
         UndoCancel "undo-cancel" ["x"] "cancel" "Stops what is taken back";
     }
+    Backup {
+        BackupRun "backup-run" ["enter"] "back up" "Copies what the plan lists into archives";
+        BackupCompress "backup-compress" ["c"] "compression" "Compresses with zstd, gzip or not at all, in turn";
+        BackupCancel "backup-cancel" ["x"] "cancel" "Stops the backup; the copy that is not whole is removed";
+    }
+    Backups {
+        BackupsOpen "backups-open" ["enter", "l", "right"] "files" "Opens the archive's files";
+        BackupsRestore "backups-restore" ["u"] "restore" "Checks the archive and plans its restore; changes nothing yet";
+        BackupsVerify "backups-verify" ["v"] "verify" "Reads all of the archive, to see whether it is whole";
+        BackupsFilter "backups-filter" ["/"] "filter" "Filters the archives, fuzzily";
+        BackupsFile "backups-file" ["o"] "other file" "Plans the restore of an archive anywhere on this machine";
+        BackupsAgain "backups-again" ["r"] "" "Lists the archives again";
+        BackupsCancel "backups-cancel" ["x"] "cancel" "Stops the check of an archive";
+    }
+    Restore {
+        RestoreRun "restore-run" ["enter"] "restore" "Restores what the plan says; a name is asked for where something is replaced";
+        RestoreAs "restore-as" ["n"] "as" "Restores to another volume, new or there already";
+        RestoreStrip "restore-strip" ["s"] "strip" "Takes leading components of the archive's names away";
+        RestoreInPlace "restore-in-place" ["i"] "in place" "Removes what is there first, for want of room, or not";
+        RestorePlain "restore-plain" ["p"] "" "Makes the new volume without the driver's options, or with them";
+        RestoreCancel "restore-cancel" ["x"] "cancel" "Stops the restore, or the check before it";
+    }
     Confirm {
         Yes "yes" ["y"] "yes" "Does what the question asks";
         No "no" ["n", "enter", "esc", "q", "ctrl-c"] "no" "Leaves everything as it is";
@@ -254,6 +297,10 @@ mod tests {
             Section::Doctor,
             Section::Own,
             Section::Undo,
+            Section::Copies,
+            Section::Backup,
+            Section::Backups,
+            Section::Restore,
             Section::Confirm,
             Section::Jobs,
         ] {

@@ -1,6 +1,9 @@
 //! What can be done now: one answer for keys, footer, help and palette, so that none of them lies. Pure.
 
+mod archives;
+
 use super::action::{ACTIONS, Action, Declared, Section};
+use super::backups::Backups;
 use super::doctor::{self, Doctor, Patient};
 use super::own;
 use super::plan::{Review, Stage};
@@ -50,6 +53,16 @@ fn under(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
             Section::Doctor => state.engine().is_some_and(|engine| doctor(action, state, engine)),
             Section::Own => state.engine().is_some_and(|engine| own(action, state, engine)),
             Section::Undo => state.engine().is_some_and(|engine| undo(action, state, engine)),
+            Section::Copies => state.engine().is_some_and(|engine| copies(action, engine)),
+            Section::Backup => state
+                .engine()
+                .is_some_and(|engine| archives::backup(action, state, engine)),
+            Section::Backups => state
+                .engine()
+                .is_some_and(|engine| archives::backups(action, state, engine)),
+            Section::Restore => state
+                .engine()
+                .is_some_and(|engine| archives::restore(action, state, engine)),
             Section::Disk => state.engine().is_some_and(|engine| !engine.disk.is_counting()),
         }
 }
@@ -58,9 +71,9 @@ fn files(action: Action, state: &State) -> bool {
     if action == Action::FilesChown {
         let engine = state
             .engine()
-            .filter(|engine| !state.settings.read_only && !engine.is_changing());
+            .filter(|engine| !state.settings.read_only && engine.may_change());
         let files = engine.and_then(|engine| engine.files.as_ref());
-        return files.is_some_and(|files| ownable(&files.mount) && files.target().is_some());
+        return files.is_some_and(|files| files.archive.is_none() && ownable(&files.mount) && files.target().is_some());
     }
     state
         .engine()
@@ -73,9 +86,10 @@ fn moving(dialog: Option<&Dialog>, state: &State) -> bool {
         (Some(_), _) => true,
         (None, Screen::Start) => false,
         (None, Screen::Mounts) => state.engine().is_some_and(|engine| engine.mounts.current().is_some()),
-        (None, Screen::Details | Screen::Files | Screen::Disk | Screen::Own) => true,
+        (None, Screen::Details | Screen::Files | Screen::Disk | Screen::Own | Screen::Backup | Screen::Restore) => true,
         (None, Screen::Doctor) => doctor_of(state).is_some_and(|doctor| !doctor.findings().is_empty()),
         (None, Screen::Undo) => state.engine().is_some_and(|engine| !engine.undo.rows().is_empty()),
+        (None, Screen::Backups) => backups(state).is_some_and(|backups| backups.current().is_some()),
         (None, Screen::Plan) => review(state).is_some_and(|review| !review.lines().is_empty()),
     }
 }
@@ -105,6 +119,9 @@ fn global(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
                 |own: &own::Review| matches!(own.stage, own::Stage::Ready | own::Stage::Failed(_) | own::Stage::Used);
             !over && engine.is_some_and(|engine| !engine.is_changing() && engine.own.as_ref().is_some_and(idle))
         }
+        Action::Refresh if matches!(state.screen, Screen::Backup | Screen::Restore) => {
+            !over && engine.is_some_and(|engine| archives::again(state, engine))
+        }
         Action::Refresh => !over && engine.is_some_and(|engine| engine.loading.is_none()),
         Action::NextPane => {
             !over
@@ -114,7 +131,10 @@ fn global(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
                     Screen::Plan => review(state).is_some_and(|review| !review.lines().is_empty()),
                     Screen::Doctor => doctor_of(state).is_some_and(|doctor| doctor.current().is_some()),
                     Screen::Undo => engine.is_some_and(|engine| engine.undo.current().is_some()),
-                    Screen::Start | Screen::Details | Screen::Disk | Screen::Own => false,
+                    Screen::Backups => backups(state).is_some_and(|backups| backups.current().is_some()),
+                    Screen::Start | Screen::Details | Screen::Disk | Screen::Own | Screen::Backup | Screen::Restore => {
+                        false
+                    }
                 }
         }
         Action::ShowDisk => !over && state.screen != Screen::Disk && engine.is_some_and(has_mounts),
@@ -122,12 +142,15 @@ fn global(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
         // Which mount they are of shows on neither of the others.
         Action::ShowDetails => !over && of_a_mount(state, Screen::Details) && engine.is_some_and(has_current),
         Action::ShowFiles => !over && of_a_mount(state, Screen::Files) && engine.is_some_and(browsable),
+        Action::ShowBackups => !over && state.screen != Screen::Backups && engine.is_some(),
         Action::ShowUndo => !over && state.screen != Screen::Undo && engine.is_some(),
         Action::ShowPlan => !over && state.screen != Screen::Plan && review(state).is_some(),
         Action::Copy => {
             !over
                 && match state.screen {
-                    Screen::Start | Screen::Disk => false,
+                    Screen::Start | Screen::Disk | Screen::Restore => false,
+                    Screen::Backup => engine.is_some_and(archives::made),
+                    Screen::Backups => backups(state).is_some_and(|backups| backups.current().is_some()),
                     Screen::Doctor => doctor_of(state).is_some_and(|doctor| doctor.current().is_some()),
                     Screen::Own => engine.is_some_and(|engine| engine.own.is_some()),
                     Screen::Undo => engine.is_some_and(|engine| engine.undo.current().is_some()),
@@ -144,9 +167,16 @@ fn global(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
 fn back(state: &State) -> bool {
     match state.screen {
         Screen::Start => false,
-        Screen::Details | Screen::Files | Screen::Plan | Screen::Disk | Screen::Doctor | Screen::Own | Screen::Undo => {
-            true
-        }
+        Screen::Details
+        | Screen::Files
+        | Screen::Plan
+        | Screen::Disk
+        | Screen::Doctor
+        | Screen::Own
+        | Screen::Undo
+        | Screen::Backup
+        | Screen::Backups
+        | Screen::Restore => true,
         Screen::Mounts => {
             state.details_focused
                 || state.details_open
@@ -168,7 +198,18 @@ fn browsable(engine: &EngineState) -> bool {
 
 /// Whether a screen about the mount under the cursor can be gone to: one of those that show it is on.
 fn of_a_mount(state: &State, to: Screen) -> bool {
-    to != state.screen && matches!(state.screen, Screen::Mounts | Screen::Details | Screen::Files)
+    // The files of an archive are of none.
+    let files = || state.engine().and_then(|engine| engine.files.as_ref());
+    let shown = match state.screen {
+        Screen::Mounts | Screen::Details => true,
+        Screen::Files => files().is_some_and(|files| files.archive.is_none()),
+        _ => false,
+    };
+    to != state.screen && shown
+}
+
+fn backups(state: &State) -> Option<&Backups> {
+    Some(&state.engine()?.backups)
 }
 
 fn review(state: &State) -> Option<&Review> {
@@ -204,9 +245,11 @@ fn mounts(action: Action, state: &State, engine: &EngineState) -> bool {
     // No helper may run while a removal does, and there is one plan at a time.
     let busy = engine.is_changing();
     match action {
-        Action::Prune => !busy && engine.mounts.inventory().is_some(),
+        Action::Prune => engine.may_change() && engine.mounts.inventory().is_some(),
         Action::Create => !state.settings.read_only && engine.mounts.inventory().is_some(),
-        Action::Remove => !busy && !state.settings.read_only && !engine.mounts.chosen_volumes().0.is_empty(),
+        Action::Remove => {
+            engine.may_change() && !state.settings.read_only && !engine.mounts.chosen_volumes().0.is_empty()
+        }
         Action::Measure | Action::MeasureAll if busy => false,
         Action::OpenFiles => browsable(engine),
         Action::Inspect | Action::Mark | Action::MarkRange => has_current(engine),
@@ -215,6 +258,13 @@ fn mounts(action: Action, state: &State, engine: &EngineState) -> bool {
         Action::MeasureAll => engine.measuring.is_none() && has_mounts(engine),
         Action::CancelMeasure => engine.measuring.is_some(),
         _ => has_mounts(engine),
+    }
+}
+
+fn copies(action: Action, engine: &EngineState) -> bool {
+    match action {
+        Action::Backup => engine.may_change() && !engine.mounts.meant().is_empty(),
+        _ => has_current(engine),
     }
 }
 
@@ -234,7 +284,7 @@ fn rights(action: Action, state: &State, engine: &EngineState) -> bool {
         Action::DoctorMount => has_current(engine) && !engine.is_changing(),
         Action::Chown => {
             let current = engine.mounts.current();
-            !state.settings.read_only && !engine.is_changing() && current.is_some_and(|(mount, _)| ownable(mount))
+            !state.settings.read_only && engine.may_change() && current.is_some_and(|(mount, _)| ownable(mount))
         }
         _ => false,
     }
@@ -257,7 +307,7 @@ fn doctor(action: Action, state: &State, engine: &EngineState) -> bool {
         Action::DoctorFix => doctor.current().is_some_and(|finding| {
             let vole_does_it = matches!(finding.fix, Fix::Chown { .. } | Fix::Chmod { .. });
             // What vole does not do is said in words; what it may not do now is not offered.
-            !vole_does_it || (changes && !engine.is_changing())
+            !vole_does_it || (changes && engine.may_change())
         }),
         Action::DoctorAgain => doctor.job().is_none() && !engine.is_changing(),
         Action::DoctorCancel => {
@@ -273,7 +323,7 @@ fn doctor(action: Action, state: &State, engine: &EngineState) -> bool {
 
 fn own(action: Action, state: &State, engine: &EngineState) -> bool {
     let Some(review) = &engine.own else { return false };
-    let free = !state.settings.read_only && !engine.is_changing();
+    let free = !state.settings.read_only && engine.may_change();
     match action {
         Action::OwnRun => free && review.can_run(),
         Action::OwnEdit => free && review.request.change.mode.is_none(),
@@ -287,7 +337,7 @@ fn own(action: Action, state: &State, engine: &EngineState) -> bool {
 
 fn undo(action: Action, state: &State, engine: &EngineState) -> bool {
     match action {
-        Action::UndoRun => !state.settings.read_only && !engine.is_changing() && engine.undo.can_undo(),
+        Action::UndoRun => !state.settings.read_only && engine.may_change() && engine.undo.can_undo(),
         Action::UndoCancel => {
             let job = engine.undo.running.as_ref().and_then(|(job, _)| state.jobs.get(*job));
             job.is_some_and(|job| !job.cancelling)

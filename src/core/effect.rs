@@ -1,6 +1,7 @@
 //! What the core wants done, as plain data. Knows nothing of how.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -13,7 +14,7 @@ use crate::model::size::Measured;
 use crate::model::{EngineId, JobId, Mount, MountId, VolumeName};
 use crate::ops::list::{Depth, Inventory};
 use crate::ops::prune::{Plan, Scope};
-use crate::ops::{chown, doctor};
+use crate::ops::{backup, chown, doctor, restore};
 
 /// Something to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,6 +128,53 @@ pub enum EngineEffect {
         job: JobId,
         /// Its plan.
         plan: Arc<chown::Plan>,
+    },
+    /// Look where a backup goes; an earlier look is cancelled.
+    BackupPlan {
+        /// Tells its answers from those of an earlier one.
+        ask: u64,
+        /// What is asked for.
+        request: Box<backup::Request>,
+        /// What was measured.
+        sizes: Vec<(MountId, Measured)>,
+        /// The time now.
+        at: OffsetDateTime,
+    },
+    /// Nobody waits for that plan any more.
+    DropBackup,
+    /// Carry a backup out as a job.
+    Backup {
+        /// The job.
+        job: JobId,
+        /// Its plan.
+        plan: Arc<backup::Plan>,
+    },
+    /// List the archives on this machine.
+    Archives,
+    /// Check an archive as a job.
+    Verify {
+        /// The job.
+        job: JobId,
+        /// The archive.
+        path: PathBuf,
+    },
+    /// Check an archive and plan its restore; an earlier check is cancelled.
+    RestorePlan {
+        /// Tells its answers from those of an earlier one.
+        ask: u64,
+        /// What is asked for.
+        request: Box<restore::Request>,
+        /// The time now.
+        at: OffsetDateTime,
+    },
+    /// Nobody waits for that plan any more.
+    DropRestore,
+    /// Carry a restore out as a job.
+    Restore {
+        /// The job.
+        job: JobId,
+        /// Its plan.
+        plan: Arc<restore::Plan>,
     },
     /// List what can be taken back.
     Journals,

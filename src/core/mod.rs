@@ -2,6 +2,8 @@
 
 pub mod action;
 pub mod available;
+pub mod backup;
+pub mod backups;
 pub mod create;
 pub mod details;
 pub mod disk;
@@ -15,12 +17,14 @@ pub mod jobs;
 pub mod key;
 pub mod keymap;
 pub mod layout;
+pub mod list;
 pub mod menu;
 pub mod mounts;
 pub mod msg;
 pub mod own;
 pub mod plan;
 pub mod preview;
+pub mod restore;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod state;

@@ -1,13 +1,16 @@
 //! What happens to the program, as plain data. Knows nothing of who sends it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+use super::backups::Check;
 use super::files;
 use super::jobs::JobEvent;
 use super::key::Key;
+use crate::archive::Archive;
 use crate::engine::daemon::Masked;
 use crate::engine::{About, EngineError};
 use crate::journal::{JournalId, Listed};
@@ -18,7 +21,7 @@ use crate::ops::df::{FileSystems, NotVolumes};
 use crate::ops::list::Inventory;
 use crate::ops::prune::{Event, Plan, Step};
 use crate::ops::sightings::Sighting;
-use crate::ops::{chown, doctor};
+use crate::ops::{backup, chown, doctor, restore};
 use vole_agent::proto::own::Census;
 
 /// Something that happened.
@@ -165,6 +168,52 @@ pub enum EngineMsg {
         job: JobId,
         /// What it came to; an error when nothing was begun.
         result: Result<Arc<chown::Report>, EngineError>,
+    },
+    /// The answer to [`super::effect::EngineEffect::BackupPlan`].
+    BackupPlanned {
+        /// The question.
+        ask: u64,
+        /// The answer.
+        result: Result<Arc<backup::Plan>, EngineError>,
+    },
+    /// What became of a mount's copy.
+    BackedUp {
+        /// The backup.
+        job: JobId,
+        /// The mount's place in the plan.
+        row: usize,
+        /// The archive, or why there is none.
+        result: Result<Arc<Archive>, String>,
+    },
+    /// The answer to [`super::effect::EngineEffect::Archives`]: archives, the latest first, and files that are left out.
+    Archives(Result<(Vec<Archive>, Vec<String>), String>),
+    /// What checking an archive found.
+    Verified {
+        /// The archive.
+        path: PathBuf,
+        /// What was found; an error when it could not be read.
+        result: Result<Check, String>,
+    },
+    /// How far the check for the plan of a restore is.
+    RestoreChecking {
+        /// The question, see [`super::effect::EngineEffect::RestorePlan`].
+        ask: u64,
+        /// How far.
+        progress: restore::Progress,
+    },
+    /// The answer to [`super::effect::EngineEffect::RestorePlan`].
+    RestorePlanned {
+        /// The question.
+        ask: u64,
+        /// The answer.
+        result: Result<Arc<restore::Plan>, EngineError>,
+    },
+    /// What a restore came to.
+    Restored {
+        /// The restore.
+        job: JobId,
+        /// What it came to.
+        result: Result<Arc<restore::Report>, EngineError>,
     },
     /// The answer to [`super::effect::EngineEffect::Journals`]: journals, and files that are none.
     Journals(Result<(Vec<Listed>, Vec<String>), String>),

@@ -9,15 +9,16 @@ use super::keymap::Keymap;
 use super::msg::{Connected, EngineMsg, Msg};
 use super::state::{Settings, State};
 use super::{Effect, update};
+use crate::archive::{Archive, Origin, Status, Verdict};
 use crate::doctor::{Cause, Confidence, Finding, Fix};
 use crate::engine::About;
-use crate::engine::daemon::Flavour;
+use crate::engine::daemon::{Flavour, NewVolume};
 use crate::journal;
 use crate::model::size::{Measured, TotalsRow};
 use crate::model::{Attachment, BytePath, ContainerState, EngineId, Mount, MountId, Orphan, Size, Source};
 use crate::ops::list::Inventory;
 use crate::ops::prune::{Filter, Group, Identity, Plan, Row, Scope, Stopped};
-use crate::ops::{chown, doctor};
+use crate::ops::{backup, chown, doctor, restore};
 use vole_agent::proto::Kind;
 use vole_agent::proto::own::{Census, Change, Sampled, Skipped, Why};
 use vole_agent::proto::probe::Owner;
@@ -308,5 +309,72 @@ pub(crate) fn journal(id: &str, stage: journal::Stage) -> journal::Listed {
         entries: 1204,
         stage,
         damage: None,
+    }
+}
+
+/// An archive of a volume, made so many hours ago.
+pub(crate) fn archive(name: &str, hours: i64) -> Archive {
+    let begun = NOW - time::Duration::hours(hours);
+    let mount = volume(name);
+    Archive {
+        path: format!("/home/me/.local/share/vole/backups/0f/{name}/{name}-{hours}.tar.zst").into(),
+        origin: Origin::of(&mount, "unix:///run/docker.sock".to_owned(), begun),
+        bytes: 3 << 20,
+        sha256: "0123456789abcdef".repeat(4),
+        entries: 1204,
+        content_bytes: 10 << 20,
+        digest: "fedcba9876543210".repeat(4),
+        status: Status::Ok,
+        warnings: Vec::new(),
+        warned: 0,
+    }
+}
+
+/// The plan of a backup: what was measured is known, and there is room.
+pub(crate) fn backup_plan(request: backup::Request) -> backup::Plan {
+    let row = |mount: &Arc<Mount>| backup::Row {
+        dir: format!("/home/me/.local/share/vole/backups/0f/{}", mount.name).into(),
+        size: Some(measured(10 << 20)),
+        free: Some(40 << 30),
+        refused: None,
+        caveats: vec!["web runs and may write to it".to_owned()],
+        mount: Arc::clone(mount),
+    };
+    backup::Plan {
+        rows: request.mounts.iter().map(row).collect(),
+        at: NOW,
+        request,
+    }
+}
+
+/// The plan of a restore of an archive that is whole: into a mount that is listed, else into a new volume.
+pub(crate) fn restore_plan(request: restore::Request, listed: &[Arc<Mount>]) -> restore::Plan {
+    let name = request.target.clone().unwrap_or_else(|| "db".to_owned());
+    let there = listed.iter().find(|mount| mount.name == name);
+    let into = match there {
+        Some(mount) => restore::Into::Existing(Arc::clone(mount)),
+        None => restore::Into::New(NewVolume {
+            name: name.clone(),
+            driver: Some("local".to_owned()),
+            options: Default::default(),
+            labels: [("com.docker.compose.project".to_owned(), "shop".to_owned())].into(),
+        }),
+    };
+    restore::Plan {
+        at: NOW,
+        origin: Some(archive("db", 3).origin),
+        verdict: Some(Verdict::Ok),
+        counts: Some((1204, 10 << 20)),
+        digest: None,
+        strip: 0,
+        prefix: None,
+        unclear: None,
+        needs_name: there.map(|_| format!("what is in {name} is replaced")),
+        into,
+        seen: None,
+        refused: None,
+        caveats: vec!["nothing that runs uses it".to_owned()],
+        source: Default::default(),
+        request,
     }
 }

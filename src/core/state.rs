@@ -6,6 +6,8 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::action::Section;
+use super::backup;
+use super::backups::Backups;
 use super::create::Form;
 use super::details::Details;
 use super::disk::Disk;
@@ -18,6 +20,7 @@ use super::mounts::{Mounts, Order};
 use super::msg::{Attempt, Notice, Space};
 use super::own;
 use super::plan::{self, Review};
+use super::restore::{self, Field};
 use super::undo::Undo;
 use crate::engine::daemon::Switch;
 use crate::engine::{About, EngineError};
@@ -102,6 +105,12 @@ pub enum Screen {
     Own,
     /// What can be taken back.
     Undo,
+    /// The plan of a backup.
+    Backup,
+    /// The archives on this machine.
+    Backups,
+    /// The plan of a restore.
+    Restore,
 }
 
 /// What lies over the screen and takes the keys.
@@ -139,8 +148,12 @@ pub enum Dialog {
     Create(Box<Form>),
     /// Who shall own a mount, or a part of it.
     Owner(Box<own::Form>),
-    /// A mount's name has to be typed before its owners are changed.
-    OwnName {
+    /// A line about a restore.
+    Field(Box<Field>),
+    /// A mount's name has to be typed before something in it is changed.
+    Name {
+        /// What is changed.
+        of: Named,
         /// What is typed.
         input: Input,
         /// Whether something else was typed and meant.
@@ -148,6 +161,15 @@ pub enum Dialog {
     },
     /// Yes or no.
     Ask(Question),
+}
+
+/// What a mount's name has to be typed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// The change of owners on screen.
+    Own,
+    /// The restore on screen.
+    Restore,
 }
 
 /// A question to be answered by yes or no.
@@ -213,6 +235,14 @@ pub struct EngineState {
     pub own: Option<own::Review>,
     /// What can be taken back.
     pub undo: Undo,
+    /// The backup that was asked for last.
+    pub backup: Option<backup::Review>,
+    /// Bytes that the last backup of this run copied in a second.
+    pub copied: Option<u64>,
+    /// The archives on this machine.
+    pub backups: Backups,
+    /// The restore that was asked for last.
+    pub restore: Option<restore::Review>,
     /// Containers that are being started or stopped, and the jobs that do it.
     pub switching: BTreeMap<JobId, String>,
     /// Plans asked for so far.
@@ -260,6 +290,12 @@ impl EngineState {
         self.plan.as_ref().is_some_and(Review::is_busy)
             || self.own.as_ref().is_some_and(|own| own.job().is_some())
             || self.undo.running.is_some()
+            || self.restore.as_ref().is_some_and(|restore| restore.job().is_some())
+    }
+
+    /// Whether something may be changed, removed or copied now: one at a time, so that no copy is of what is being changed.
+    pub fn may_change(&self) -> bool {
+        !self.is_changing() && self.backup.as_ref().is_none_or(|backup| backup.job().is_none())
     }
 }
 
@@ -301,13 +337,20 @@ impl State {
             (Some(Dialog::Jobs { .. }), _) => &[Section::Jobs],
             (Some(_), _) => &[],
             (None, Screen::Start) => &[Section::Start],
-            (None, Screen::Mounts) if self.details_focused => &[Section::Details, Section::Mounts, Section::Rights],
-            (None, Screen::Mounts) if self.details_open => &[Section::Mounts, Section::Details, Section::Rights],
-            (None, Screen::Mounts) => &[Section::Mounts, Section::Rights],
-            (None, Screen::Details) => &[Section::Details, Section::Rights],
+            (None, Screen::Mounts) if self.details_focused => {
+                &[Section::Details, Section::Mounts, Section::Rights, Section::Copies]
+            }
+            (None, Screen::Mounts) if self.details_open => {
+                &[Section::Mounts, Section::Details, Section::Rights, Section::Copies]
+            }
+            (None, Screen::Mounts) => &[Section::Mounts, Section::Rights, Section::Copies],
+            (None, Screen::Details) => &[Section::Details, Section::Rights, Section::Copies],
             (None, Screen::Doctor) => &[Section::Doctor],
             (None, Screen::Own) => &[Section::Own],
             (None, Screen::Undo) => &[Section::Undo],
+            (None, Screen::Backup) => &[Section::Backup],
+            (None, Screen::Backups) => &[Section::Backups],
+            (None, Screen::Restore) => &[Section::Restore],
             (None, Screen::Plan) => &[Section::Plan],
             (None, Screen::Disk) => &[Section::Disk],
             (None, Screen::Files) => match self.engine().and_then(|engine| engine.files.as_ref()) {
@@ -330,7 +373,8 @@ impl State {
                     | Dialog::Type { .. }
                     | Dialog::Create(_)
                     | Dialog::Owner(_)
-                    | Dialog::OwnName { .. },
+                    | Dialog::Field(_)
+                    | Dialog::Name { .. },
                 ),
                 _,
             ) => true,
@@ -344,9 +388,18 @@ impl State {
                 .engine()
                 .and_then(|engine| engine.plan.as_ref())
                 .is_some_and(|plan| plan.typing),
-            (None, Screen::Start | Screen::Details | Screen::Disk | Screen::Doctor | Screen::Own | Screen::Undo) => {
-                false
-            }
+            (None, Screen::Backups) => self.engine().is_some_and(|engine| engine.backups.typing),
+            (
+                None,
+                Screen::Start
+                | Screen::Details
+                | Screen::Disk
+                | Screen::Doctor
+                | Screen::Own
+                | Screen::Undo
+                | Screen::Backup
+                | Screen::Restore,
+            ) => false,
         }
     }
 }

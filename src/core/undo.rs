@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+use super::action::Action;
 use super::details::{Line, Role, Writer};
-use super::{figures, own, steps};
+use super::list::List;
+use super::{figures, own};
 use crate::journal::{JournalId, Listed, Stage};
 use crate::model::JobId;
 use crate::ops::chown::UndoReport;
@@ -39,35 +41,22 @@ pub struct Undo {
     pub pane_focused: bool,
     /// First line shown in the pane.
     pub pane_top: usize,
+    /// The journals, the latest first.
+    pub list: List<Listed>,
     outcomes: BTreeMap<JournalId, Result<Arc<UndoReport>, String>>,
-    rows: Vec<Listed>,
-    cursor: Option<JournalId>,
-    at: usize,
-    top: usize,
-    height: usize,
 }
 
 impl Undo {
     /// Takes the journals; the cursor stays with its own.
     pub fn listed(&mut self, result: Result<(Vec<Listed>, Vec<String>), String>) {
-        match result {
-            Ok((rows, warnings)) => {
-                self.rows = rows;
-                self.warnings = warnings;
-                self.answer = Answer::Listed;
-            }
-            Err(why) => {
-                self.rows = Vec::new();
-                self.warnings = Vec::new();
-                self.answer = Answer::Failed(why);
-            }
+        let (rows, warnings, answer) = match result {
+            Ok((rows, warnings)) => (rows, warnings, Answer::Listed),
+            Err(why) => (Vec::new(), Vec::new(), Answer::Failed(why)),
+        };
+        (self.warnings, self.answer) = (warnings, answer);
+        if self.list.set(rows, |one, other| one.id == other.id) {
+            self.pane_top = 0;
         }
-        let kept = self
-            .cursor
-            .as_ref()
-            .and_then(|id| self.rows.iter().position(|row| row.id == *id));
-        self.at = kept.unwrap_or(self.at).min(self.rows.len().saturating_sub(1));
-        self.scroll();
     }
 
     /// Takes what an undo came to.
@@ -82,12 +71,12 @@ impl Undo {
 
     /// The journals, the latest first.
     pub fn rows(&self) -> &[Listed] {
-        &self.rows
+        self.list.rows()
     }
 
     /// The journal under the cursor.
     pub fn current(&self) -> Option<&Listed> {
-        self.rows.get(self.at)
+        self.list.current()
     }
 
     /// Whether the journal under the cursor has something to take back, and nothing is taken back now.
@@ -98,56 +87,13 @@ impl Undo {
                 .is_some_and(|row| row.stage != Stage::Undone && row.entries > 0)
     }
 
-    /// The cursor's line.
-    pub fn at(&self) -> usize {
-        self.at
-    }
-
-    /// The first line on screen.
-    pub fn top(&self) -> usize {
-        self.top
-    }
-
-    /// The list is this many lines high now.
-    pub fn set_height(&mut self, height: usize) {
-        self.height = height;
-        self.scroll();
-    }
-
-    /// Moves the cursor by so many journals. Returns whether it moved.
-    pub fn step(&mut self, by: isize) -> bool {
-        self.go(steps::step(self.at, by, self.rows.len(), |_| true))
-    }
-
-    /// Moves by half a screen.
-    pub fn page(&mut self, down: bool) -> bool {
-        self.step(steps::half(self.height, down))
-    }
-
-    /// Moves to the first or the last journal.
-    pub fn edge(&mut self, last: bool) -> bool {
-        let at = steps::edge(last, self.rows.len(), |_| true);
-        at.is_some_and(|at| self.go(at))
-    }
-
-    fn go(&mut self, at: usize) -> bool {
-        let moved = at != self.at;
-        self.at = at;
-        self.cursor = self.current().map(|row| row.id.clone());
+    /// Moves the cursor. Returns whether it is on another journal.
+    pub fn go(&mut self, action: Action) -> bool {
+        let moved = self.list.go(action);
         if moved {
             self.pane_top = 0;
         }
-        self.scroll();
         moved
-    }
-
-    fn scroll(&mut self) {
-        let height = self.height.max(1);
-        self.top = self.top.min(self.at);
-        if self.at >= self.top + height {
-            self.top = self.at + 1 - height;
-        }
-        self.top = self.top.min(self.rows.len().saturating_sub(height));
     }
 }
 

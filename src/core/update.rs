@@ -16,6 +16,8 @@ use super::state::{Asked, Context, Dialog, EngineState, Link, Screen, Search, St
 use crate::model::EngineId;
 use crate::ops::list::Depth;
 
+mod backup;
+mod backups;
 mod create;
 mod dialogs;
 mod disk;
@@ -24,8 +26,11 @@ mod engine;
 mod own;
 mod plan;
 mod removal;
+mod restore;
 mod screens;
 mod undo;
+
+pub use dialogs::wanted_name;
 
 /// Folds one message. Sets [`State::changed`] when something on screen may look different.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
@@ -66,6 +71,9 @@ fn apply(state: &mut State, msg: Msg, effects: &mut Vec<Effect>) -> bool {
             doctor::job_ended(state, id, &ended, effects);
             own::job_ended(state, id, &ended, effects);
             undo::job_ended(state, id, &ended, effects);
+            backup::job_ended(state, id, &ended, effects);
+            backups::job_ended(state, id, &ended);
+            restore::job_ended(state, id, &ended, effects);
             if let Some(engine) = measured {
                 engine::measurement_ended(state, &engine, effects);
             }
@@ -110,6 +118,10 @@ fn connected(state: &mut State, connected: Connected, effects: &mut Vec<Effect>)
         known: super::doctor::Known::default(),
         own: None,
         undo: super::undo::Undo::default(),
+        backup: None,
+        copied: None,
+        backups: super::backups::Backups::default(),
+        restore: None,
         switching: std::collections::BTreeMap::new(),
         plans: 0,
         cached: Asked::No,
@@ -136,9 +148,10 @@ fn arrange(state: &mut State) {
             review.set_height(planned);
         }
         if let Some(doctor) = &mut engine.doctor {
-            doctor.set_height(planned);
+            doctor.list.set_height(planned);
         }
-        engine.undo.set_height(planned);
+        engine.undo.list.set_height(planned);
+        engine.backups.list.set_height(planned.saturating_sub(1));
         if let Some(files) = &mut engine.files {
             files.resize(body);
         }
@@ -201,6 +214,9 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool {
         Action::Refresh if state.screen == Screen::Plan => plan::refresh(state, effects),
         Action::Refresh if state.screen == Screen::Own => own::refresh(state, effects),
         Action::Refresh if state.screen == Screen::Undo => undo::ask(state, effects),
+        Action::Refresh if state.screen == Screen::Backup => backup::refresh(state, effects),
+        Action::Refresh if state.screen == Screen::Backups => backups::ask(state, effects),
+        Action::Refresh if state.screen == Screen::Restore => restore::refresh(state, effects),
         Action::Refresh if state.screen == Screen::Disk => {
             disk::ask(state, effects);
             with_current(state, |id, engine| engine::load(id, engine, effects));
@@ -252,6 +268,9 @@ fn text(state: &mut State, key: Key, effects: &mut Vec<Effect>) -> bool {
     if state.screen == Screen::Plan {
         return plan::filter(state, key);
     }
+    if state.screen == Screen::Backups {
+        return backups::typed(state, key);
+    }
     let now = state.now;
     with_current(state, |_, engine| {
         let mounts = &mut engine.mounts;
@@ -295,7 +314,12 @@ fn paste(state: &mut State, text: &str, effects: &mut Vec<Effect>) -> bool {
             form.error = None;
             return true;
         }
-        Some(Dialog::OwnName { input, wrong }) => {
+        Some(Dialog::Field(field)) => {
+            field.input.paste(text);
+            field.error = None;
+            return true;
+        }
+        Some(Dialog::Name { input, wrong, .. }) => {
             input.paste(text);
             *wrong = false;
             return true;
@@ -305,6 +329,9 @@ fn paste(state: &mut State, text: &str, effects: &mut Vec<Effect>) -> bool {
     }
     if state.screen == Screen::Plan {
         return plan::paste(state, text);
+    }
+    if state.screen == Screen::Backups {
+        return backups::paste(state, text);
     }
     if state.screen == Screen::Files {
         return with_files(state, effects, |files, _| {

@@ -14,7 +14,8 @@ use vole_agent::signs::Signs;
 
 use super::contents::Contents;
 use super::tree::{Node, fault};
-use super::{access, owners, search, usage};
+use super::unpacking::{self, Places};
+use super::{access, owners, packing, search, usage};
 
 /// The most entries in a page.
 const PAGE_LIMIT: u32 = 4096;
@@ -56,6 +57,8 @@ pub(super) struct Trees {
     pub(super) instant: bool,
     /// Whether they were opened for a change.
     pub(super) writable: bool,
+    /// Where the roots stand.
+    pub(super) places: Places,
 }
 
 impl Trees {
@@ -121,8 +124,12 @@ impl Backend for Trees {
             Request::Census { at, change, leave } => owners::census(self, &at, &change, &leave, sink),
             Request::Own { at, change, leave } => owners::own(self, &at, &change, &leave, sink),
             Request::Undo { root, change, groups } => owners::undo(self, root, &change, &groups, sink),
-            Request::Pack(_) | Request::Unpack(_) | Request::Mend { .. } => {
-                Err(Halt::Fault(fault(Errno::NOSYS, b"", "SEAM")))
+            Request::Pack(pack) => packing::pack(self, &pack, sink),
+            Request::Unpack(unpack) => unpacking::unpack(self, &unpack, sink),
+            // Nothing of the demo outlives a kill, so nothing is left half-done.
+            Request::Mend { .. } => {
+                sink.send(Reply::Mended(Vec::new()))?;
+                Ok(Vec::new())
             }
             Request::FileSystems { roots } => {
                 let rows = roots

@@ -23,6 +23,7 @@ pub(super) struct Contents {
 #[derive(Debug, Clone)]
 enum Form {
     Text(Cow<'static, [u8]>),
+    Kept(Arc<[u8]>),
     Lines(Lines),
     Random { magic: &'static [u8] },
     Heap,
@@ -49,6 +50,15 @@ pub(super) fn bytes(bytes: &'static [u8]) -> Contents {
         len: bytes.len() as u64,
         seed: 0,
         form: Form::Text(Cow::Borrowed(bytes)),
+    }
+}
+
+/// Bytes that were unpacked.
+pub(super) fn kept(bytes: Arc<[u8]>) -> Contents {
+    Contents {
+        len: bytes.len() as u64,
+        seed: 0,
+        form: Form::Kept(bytes),
     }
 }
 
@@ -128,7 +138,7 @@ impl Contents {
     pub(super) fn len(&self) -> u64 {
         match &self.form {
             Form::Growing { lines, growth } => self.len + growth.added() * lines.tail_len(),
-            Form::Text(_) | Form::Lines(_) | Form::Random { .. } | Form::Heap | Form::Zeros => self.len,
+            Form::Text(_) | Form::Kept(_) | Form::Lines(_) | Form::Random { .. } | Form::Heap | Form::Zeros => self.len,
         }
     }
 
@@ -136,7 +146,7 @@ impl Contents {
     pub(super) fn grown_seconds(&self) -> i64 {
         match &self.form {
             Form::Growing { growth, .. } => i64::try_from(growth.added()).unwrap_or(i64::MAX),
-            Form::Text(_) | Form::Lines(_) | Form::Random { .. } | Form::Heap | Form::Zeros => 0,
+            Form::Text(_) | Form::Kept(_) | Form::Lines(_) | Form::Random { .. } | Form::Heap | Form::Zeros => 0,
         }
     }
 
@@ -147,7 +157,7 @@ impl Contents {
                 growth.started.get_or_init(Instant::now);
                 Some(growth.tick / 4)
             }
-            Form::Text(_) | Form::Lines(_) | Form::Random { .. } | Form::Heap | Form::Zeros => None,
+            Form::Text(_) | Form::Kept(_) | Form::Lines(_) | Form::Random { .. } | Form::Heap | Form::Zeros => None,
         }
     }
 
@@ -174,6 +184,7 @@ impl Contents {
     fn part(&self, end: i64, at: u64) -> (u64, Cow<'_, [u8]>) {
         match &self.form {
             Form::Text(text) => (0, Cow::Borrowed(&text[..])),
+            Form::Kept(bytes) => (0, Cow::Borrowed(&bytes[..])),
             Form::Lines(kind) => self.lines_part(*kind, end, at),
             Form::Growing { lines, .. } if at < self.len => self.lines_part(*lines, end, at),
             Form::Growing { lines, .. } => {

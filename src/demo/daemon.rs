@@ -2,6 +2,7 @@
 //! nothing of screens.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,16 +12,17 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use time::OffsetDateTime;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::backend::Trees;
+use super::backend::{Root, Trees};
 use super::fleet::{ROOT_DIR, Where, World};
-use super::{ARCH, DemoOptions, KERNEL, usage};
+use super::unpacking::Places;
+use super::{ARCH, DemoOptions, KERNEL, shelf, usage};
 use crate::engine::daemon::{
     About, Changes, ContainerDetail, ContainerList, ContainerRow, Daemon, DiskUsage, EngineEvent, Flavour, Layer,
     Masked, NewVolume, PathIn, Process, Switch, VolumeList, VolumeRow,
 };
 use crate::engine::error::EngineError;
 use crate::engine::local::in_process;
-use crate::engine::session::{OpenSpec, Opened, Target};
+use crate::engine::session::{OpenSpec, Opened, Purpose, Target};
 use crate::model::{Source, VolumeName};
 
 /// How long a helper of the demo takes to start.
@@ -35,8 +37,18 @@ const EVENTS: usize = 64;
 pub struct DemoDaemon {
     options: DemoOptions,
     /// What there is; operations change it, for as long as the demo runs.
-    world: Mutex<World>,
+    world: Arc<Mutex<World>>,
     events: broadcast::Sender<EngineEvent>,
+    /// Whether archives were written, which go with it.
+    packed: AtomicBool,
+}
+
+impl Drop for DemoDaemon {
+    fn drop(&mut self) {
+        if self.packed.load(Ordering::Relaxed) {
+            shelf::clear();
+        }
+    }
 }
 
 impl DemoDaemon {
@@ -44,8 +56,9 @@ impl DemoDaemon {
     pub fn new(options: DemoOptions) -> Self {
         Self {
             options,
-            world: Mutex::new(World::new(options)),
+            world: Arc::new(Mutex::new(World::new(options))),
             events: broadcast::channel(EVENTS).0,
+            packed: AtomicBool::new(false),
         }
     }
 
@@ -89,7 +102,7 @@ impl DemoDaemon {
         Ok(())
     }
 
-    fn find(&self, target: &Target) -> Result<Arc<super::backend::Root>, String> {
+    fn find(&self, target: &Target) -> Result<(Where, Arc<Root>), String> {
         let (at, what) = match target {
             Target::Volume { name, .. } => {
                 if let Some(fault) = self.world().faults.get(name) {
@@ -103,17 +116,23 @@ impl DemoDaemon {
                 format!("the container has no memory at {destination}"),
             ),
         };
-        self.world().roots.get(&at).cloned().ok_or(what)
+        let root = self.world().roots.get(&at).cloned().ok_or(what)?;
+        Ok((at, root))
     }
 
     async fn open_trees(&self, spec: OpenSpec) -> Result<Opened, EngineError> {
         if !self.options.instant {
             tokio::time::sleep(HELPER_START).await;
         }
+        if spec.purpose == Purpose::Pack {
+            self.packed.store(true, Ordering::Relaxed);
+        }
         let mut found = Vec::new();
+        let mut places = Vec::new();
         let mut roots = Vec::new();
         for target in &spec.targets {
-            roots.push(self.find(target).map(|root| {
+            roots.push(self.find(target).map(|(at, root)| {
+                places.push(at);
                 found.push(root);
                 u32::try_from(found.len() - 1).unwrap_or(u32::MAX)
             }));
@@ -122,6 +141,10 @@ impl DemoDaemon {
             roots: found,
             instant: self.options.instant,
             writable: spec.purpose.writes(),
+            places: Places {
+                world: Arc::clone(&self.world),
+                of: places,
+            },
         };
         Ok(Opened {
             session: in_process(Arc::new(trees)).await?,

@@ -14,10 +14,13 @@ mod fleet;
 mod insides;
 mod lines;
 mod owners;
+mod packing;
 mod search;
+mod shelf;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod unpacking;
 mod usage;
 
 use std::sync::Arc;
@@ -27,6 +30,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 pub use daemon::DemoDaemon;
+pub use shelf::fill as fill_shelf;
 
 use crate::engine::Engine;
 use crate::model::EngineId;

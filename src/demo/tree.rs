@@ -81,6 +81,16 @@ pub(super) fn link(name: &str, target: &str) -> Node {
     Node::new(name.as_bytes(), Body::Link(target.as_bytes().to_vec()), 0o777)
 }
 
+/// A symbolic link to anything.
+pub(super) fn link_to(name: &[u8], target: &[u8]) -> Node {
+    Node::new(name, Body::Link(target.to_vec()), 0o777)
+}
+
+/// As [`special`], of any name.
+pub(super) fn other(name: &[u8], kind: Kind) -> Node {
+    Node::new(name, Body::Other(kind), 0o660)
+}
+
 /// A socket, a pipe or a device.
 pub(super) fn special(name: &str, kind: Kind) -> Node {
     Node::new(name.as_bytes(), Body::Other(kind), 0o660)

@@ -271,7 +271,7 @@ mod tests {
     use super::*;
 
     fn one(line: &str) -> (Means, Errno, Option<String>) {
-        let read = read(&[line.as_bytes().to_vec()], "/work");
+        let read = read(&[line.as_bytes().to_vec()], "/app");
         let [one] = read.as_slice() else {
             panic!("{line}: {read:?}")
         };
@@ -301,7 +301,7 @@ mod tests {
                 "/bin/sh: 1: cannot create x: Read-only file system",
                 Means::Refused,
                 Errno::ReadOnly,
-                Some("/work/x"),
+                Some("/app/x"),
             ),
             (
                 "touch: /d/x: Read-only file system",
@@ -439,7 +439,7 @@ mod tests {
                 "FATAL:  could not open file \"global/pg_control\": Permission denied",
                 Means::Refused,
                 Errno::Access,
-                Some("/work/global/pg_control"),
+                Some("/app/global/pg_control"),
             ),
             (
                 "mysqld: Can't create/write to file '/var/lib/mysql/is_writable' (Errcode: 13 - Permission denied)",

@@ -65,6 +65,17 @@ pub enum EngineError {
         /// Why, and what to try.
         reason: String,
     },
+    /// An archive is not whole, so what it was to replace stands as it was.
+    #[error("{0}; nothing was changed")]
+    Damaged(String),
+    /// An operation failed and left something that it should not have.
+    #[error("{why}; {left}")]
+    Left {
+        /// Why it failed.
+        why: String,
+        /// What is left, and what to do about it.
+        left: String,
+    },
     /// The operator named what is not there.
     #[error("{0}")]
     NotFound(String),

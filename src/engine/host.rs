@@ -115,6 +115,18 @@ impl Mounts {
         Self { rows, last_at }
     }
 
+    /// Mount points beneath a path without symlinks, relative to it, sorted.
+    pub fn beneath(&self, canonical: &[u8]) -> Vec<Vec<u8>> {
+        let canonical = canonical.strip_suffix(b"/").unwrap_or(canonical);
+        let below = self
+            .points()
+            .filter_map(|point| point.strip_prefix(canonical)?.strip_prefix(b"/"));
+        let mut beneath: Vec<Vec<u8>> = below.filter(|rest| !rest.is_empty()).map(<[u8]>::to_vec).collect();
+        beneath.sort();
+        beneath.dedup();
+        beneath
+    }
+
     /// Where a path leads, symlinks followed; `None` when it does not exist or may not be looked up.
     pub fn locate(&self, path: &Path) -> Option<Location> {
         let canonical = fs::canonicalize(path).ok()?;
@@ -311,6 +323,16 @@ mod tests {
             (below("/srv"), below("/mnt/alias"), below("/mnt/ali")),
             (None, None, None)
         );
+    }
+
+    #[test]
+    fn what_is_mounted_beneath_is_named_from_there() {
+        let mounts = Mounts::parse(
+            b"1 0 8:1 / / rw - ext4 a rw\n2 1 8:2 / /srv/a/b rw - ext4 a rw\n3 1 8:2 / /srv/a rw - ext4 a rw\n\
+            4 1 8:2 / /srv/a/b rw - ext4 a rw\n5 1 8:2 / /srv/ab rw - ext4 a rw\n",
+        );
+        assert_eq!(mounts.beneath(b"/srv/a"), [b"b".to_vec()]);
+        assert_eq!(mounts.beneath(b"/").len(), 3);
     }
 
     #[test]

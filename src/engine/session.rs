@@ -53,6 +53,11 @@ impl Purpose {
     pub fn writes(self) -> bool {
         matches!(self, Self::Own | Self::Unpack)
     }
+
+    /// Whether so much goes to and fro that a way past the engine pays, where there is one.
+    pub fn is_bulk(self) -> bool {
+        matches!(self, Self::Own | Self::Pack | Self::Unpack)
+    }
 }
 
 /// What is to be mounted: read-only, unless the purpose is to write.

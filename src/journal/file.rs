@@ -5,13 +5,13 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 use serde::Serialize;
 
 use super::record::Record;
+use crate::store;
 
 /// The first bytes of a journal: what it is, and the version of what follows.
 const MAGIC: [u8; 10] = *b"VOLEJRNL\x01\x00";
@@ -21,10 +21,6 @@ const MARK: [u8; 4] = *b"\xabVJ\x0a";
 const PREFIX: usize = 12;
 /// The longest body of a record in bytes: a batch comes in a frame of at most half of it.
 const MAX_BODY: usize = 2 << 20;
-/// How often a lock that is taken is tried again.
-const LOCK_TRIES: u32 = 20;
-/// The pause between two tries.
-const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// A journal that is being written. It is locked for as long.
 #[derive(Debug)]
@@ -106,24 +102,13 @@ fn encode(record: &impl Serialize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Locks a file against every other vole. A process that was just started from this one holds what was let go until it
-/// runs its own program, so a lock that is taken is tried again for a moment.
+/// Locks a journal against every other vole.
 fn lock(file: &File) -> io::Result<()> {
-    let mut tries = 0;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if tries < LOCK_TRIES => {
-                tries += 1;
-                std::thread::sleep(LOCK_PAUSE);
-            }
-            Err(TryLockError::WouldBlock) => {
-                let why = "another vole writes it or takes it back right now";
-                return Err(io::Error::new(io::ErrorKind::WouldBlock, why));
-            }
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
+    if store::lock(file)? {
+        return Ok(());
     }
+    let why = "another vole writes it or takes it back right now";
+    Err(io::Error::new(io::ErrorKind::WouldBlock, why))
 }
 
 /// A journal that is read. Holds one record at a time.
@@ -172,6 +157,15 @@ impl Records {
         }
         let at = MAGIC.len() as u64;
         Ok(Self { file, at, ended: None })
+    }
+
+    /// Whether a vole writes it right now.
+    pub(super) fn is_locked(&self) -> io::Result<bool> {
+        match self.file.get_ref().try_lock() {
+            Ok(()) => self.file.get_ref().unlock().map(|()| false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 
     /// The next whole record; `None` at the end, and from then on.

@@ -25,7 +25,7 @@ use crate::store;
 use file::Appender;
 pub use reading::Undoing;
 use record::Record;
-pub use record::{End, Header, Operation, Own, Site};
+pub use record::{End, Header, Operation, Own, Restore, Site};
 
 /// The end of a journal's file name.
 const SUFFIX: &str = ".journal";
@@ -112,6 +112,17 @@ pub struct Listed {
     pub damage: Option<String>,
 }
 
+/// An operation that was cut short and that `vole recover` brings to an end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The journal.
+    pub id: JournalId,
+    /// What was done where.
+    pub header: Header,
+    /// The volume that was made for it, once it was.
+    pub made: Option<Site>,
+}
+
 /// The journals of one engine.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -167,32 +178,74 @@ impl Store {
         &self.dir
     }
 
-    /// All journals, the latest first. A file that is none is left out with a warning in the second part.
+    /// All journals that take something back, the latest first. A file that is none is left out with a warning in the
+    /// second part.
     ///
     /// # Errors
     ///
     /// When the directory cannot be read.
     pub fn list(&self) -> io::Result<(Vec<Listed>, Vec<String>)> {
+        let (mut listed, warnings) = self.each(reading::look)?;
+        // Two of the same second sort by their random part, so that a list is the same each time.
+        listed.sort_by(|one, other| (other.at, &other.id).cmp(&(one.at, &one.id)));
+        Ok((listed, warnings))
+    }
+
+    /// Operations that were cut short and are to be recovered, the oldest first; those that run are left out. A file that is
+    /// no journal is left out with a warning in the second part.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be read.
+    pub fn unfinished(&self) -> io::Result<(Vec<Unfinished>, Vec<String>)> {
+        let (mut found, warnings) = self.each(reading::unfinished)?;
+        found.sort_by(|one, other| one.id.cmp(&other.id));
+        Ok((found, warnings))
+    }
+
+    /// What a look at each journal gives; those that cannot be read in the second part.
+    fn each<T>(&self, look: fn(&Path, JournalId) -> io::Result<Option<T>>) -> io::Result<(Vec<T>, Vec<String>)> {
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
             Err(error) => return Err(error),
         };
-        let (mut listed, mut warnings) = (Vec::new(), Vec::new());
+        let (mut found, mut warnings) = (Vec::new(), Vec::new());
         for entry in entries {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str());
             let Some(id) = name.and_then(|name| name.strip_suffix(SUFFIX)) else {
                 continue;
             };
-            match reading::look(&path, JournalId::new(id)) {
-                Ok(journal) => listed.push(journal),
+            match look(&path, JournalId::new(id)) {
+                Ok(one) => found.extend(one),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => warnings.push(format!("{} is left out: {error}", path.display())),
             }
         }
-        // Two of the same second sort by their random part, so that a list is the same each time.
-        listed.sort_by(|one, other| (other.at, &other.id).cmp(&(one.at, &one.id)));
-        Ok((listed, warnings))
+        Ok((found, warnings))
+    }
+
+    /// Removes the journal of an operation that has ended and that nothing takes back. One that cannot be removed says so
+    /// itself: its last record is its end.
+    ///
+    /// # Errors
+    ///
+    /// When neither its end can be written nor the file be removed.
+    pub fn close(&self, writer: Writer) -> io::Result<()> {
+        let path = self.path(writer.id());
+        let ended = writer.end(End::Done);
+        fs::remove_file(path).or(ended)
+    }
+
+    /// Removes the journal of an operation that was recovered.
+    ///
+    /// # Errors
+    ///
+    /// When neither that can be written down nor the file be removed.
+    pub fn recovered(&self, id: &JournalId, held: Undoing) -> io::Result<()> {
+        let marked = held.done(0, 0);
+        fs::remove_file(self.path(id)).or(marked)
     }
 
     /// Begins a journal: its header is on the disk when this returns, and room for so many bytes of records is reserved.
@@ -285,6 +338,16 @@ impl Writer {
     /// As [`Self::batch`].
     pub fn applied(&mut self, number: u64, changed: u64) -> io::Result<()> {
         self.appender.append(&Record::Applied { number, changed })
+    }
+
+    /// Writes down the volume that was made, and waits until it is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::batch`].
+    pub fn made(&mut self, site: Site) -> io::Result<()> {
+        self.appender.append(&Record::Made(Box::new(site)))?;
+        self.appender.sync()
     }
 
     /// Waits until all that was written is on the disk.

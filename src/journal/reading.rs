@@ -6,13 +6,17 @@ use std::path::Path;
 use vole_agent::proto::own::Group;
 
 use super::file::{Ending, Records};
-use super::record::{End, Header, Record};
-use super::{JournalId, Listed, Stage};
+use super::record::{End, Header, Operation, Record, Site};
+use super::{JournalId, Listed, Stage, Unfinished};
 
-/// What is said of a journal at a glance.
-pub(super) fn look(path: &Path, id: JournalId) -> io::Result<Listed> {
+/// What is said of a journal at a glance; `None` of one that takes nothing back.
+pub(super) fn look(path: &Path, id: JournalId) -> io::Result<Option<Listed>> {
     let mut records = Records::open(path)?;
     let header = header_of(&mut records)?;
+    match header.operation {
+        Operation::Own(_) => {}
+        Operation::Restore(_) => return Ok(None),
+    }
     let (mut entries, mut stage) = (0, Stage::Interrupted);
     while let Some(record) = records.next()? {
         match record {
@@ -20,10 +24,10 @@ pub(super) fn look(path: &Path, id: JournalId) -> io::Result<Listed> {
             Record::Ended(End::Done) => stage = Stage::Done,
             Record::Undone { skipped: 0, .. } => stage = Stage::Undone,
             Record::Undone { .. } => stage = Stage::UndoneInPart,
-            Record::Header(_) | Record::Applied { .. } | Record::Ended(End::Stopped(_)) => {}
+            Record::Header(_) | Record::Applied { .. } | Record::Ended(End::Stopped(_)) | Record::Made(_) => {}
         }
     }
-    Ok(Listed {
+    Ok(Some(Listed {
         id,
         at: header.began(),
         words: header.words(),
@@ -31,7 +35,30 @@ pub(super) fn look(path: &Path, id: JournalId) -> io::Result<Listed> {
         entries,
         stage,
         damage: damage(&records),
-    })
+    }))
+}
+
+/// What is to be recovered of a journal: `None` when its operation ended, runs, or is not one that is recovered.
+pub(super) fn unfinished(path: &Path, id: JournalId) -> io::Result<Option<Unfinished>> {
+    let mut records = Records::open(path)?;
+    let header = header_of(&mut records)?;
+    if !matches!(header.operation, Operation::Restore(_)) || records.is_locked()? {
+        return Ok(None);
+    }
+    Ok(state(&mut records)?.map(|made| Unfinished { id, header, made }))
+}
+
+/// The volume that was made, of an operation that has not ended.
+fn state(records: &mut Records) -> io::Result<Option<Option<Site>>> {
+    let mut made = None;
+    while let Some(record) = records.next()? {
+        match record {
+            Record::Made(site) => made = Some(*site),
+            Record::Ended(End::Done) | Record::Undone { .. } => return Ok(None),
+            Record::Header(_) | Record::Batch { .. } | Record::Applied { .. } | Record::Ended(End::Stopped(_)) => {}
+        }
+    }
+    Ok(Some(made))
 }
 
 fn count(groups: &[Group]) -> u64 {
@@ -108,6 +135,16 @@ impl Undoing {
             }
         }
         Ok(None)
+    }
+
+    /// The volume that its operation made; the outer `None` when that has ended meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn unfinished(&mut self) -> io::Result<Option<Option<Site>>> {
+        self.records.rewind()?;
+        state(&mut self.records)
     }
 
     /// What is wrong with the file, once all of it was read: what stands behind that place cannot be put back.

@@ -37,6 +37,9 @@ pub(super) enum Record {
         /// Entries that were left alone.
         skipped: u64,
     },
+    /// The volume that the operation makes is there now: what tells it from another of its name. It is on the disk before
+    /// anything is put into the volume.
+    Made(Box<Site>),
 }
 
 /// How an operation came to its end.
@@ -89,6 +92,7 @@ impl Header {
                 };
                 format!("{verb} {} of {}{path}", own.words, self.mount.name)
             }
+            Operation::Restore(restore) => format!("{} into {}", restore.words, self.mount.name),
         }
     }
 }
@@ -153,6 +157,19 @@ impl Site {
 pub enum Operation {
     /// Owners and modes were changed.
     Own(Own),
+    /// An archive's contents were put into it. Nothing takes that back; what was cut short is recovered.
+    Restore(Restore),
+}
+
+/// Contents that are put into a mount: a restore, or the target of a clone. Its staging directory has the journal's id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restore {
+    /// What it is, for people (`restore of /backup/blog.tar.zst`).
+    pub words: String,
+    /// Whether the volume is made for it; else it was there before.
+    pub makes: bool,
+    /// Whether what stood there is removed before the new contents are made.
+    pub in_place: bool,
 }
 
 /// A change of owners and modes.

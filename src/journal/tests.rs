@@ -212,7 +212,11 @@ pub(crate) fn small_disk(dir: &Path) -> Option<impl Drop> {
     struct Mounted(PathBuf);
     impl Drop for Mounted {
         fn drop(&mut self) {
-            let gone = std::process::Command::new("umount").arg(&self.0).status().unwrap();
+            let gone = std::process::Command::new("umount")
+                .arg("-l")
+                .arg(&self.0)
+                .status()
+                .unwrap();
             assert!(gone.success());
         }
     }
@@ -255,4 +259,64 @@ fn without_room_nothing_begins_and_a_full_disk_keeps_what_is_whole() {
     assert_eq!(batches(&store, &id).len() as u64, kept);
     let (listed, _) = store.list().unwrap();
     assert_eq!((listed[0].stage, &listed[0].damage), (Stage::Interrupted, &None));
+}
+
+fn restoring() -> Header {
+    Header {
+        operation: Operation::Restore(Restore {
+            words: "restore of /b/blog.tar.zst".to_owned(),
+            makes: true,
+            in_place: false,
+        }),
+        ..header()
+    }
+}
+
+#[test]
+fn a_restore_that_was_cut_short_is_found_and_nothing_takes_it_back() {
+    let (_dir, store) = store();
+    let site = Site::of(&Mount::sample("blog_data"), None, (8, 1), 77);
+    let found = || store.unfinished().unwrap().0;
+    let mut writer = store.begin(restoring(), 100).unwrap();
+    let id = writer.id().clone();
+    assert_eq!(found(), [], "one that runs is not cut short");
+    writer.made(site.clone()).unwrap();
+    // As a kill would end it.
+    drop(writer);
+    let one = found();
+    assert_eq!((one.len(), &one[0].id, &one[0].made), (1, &id, &Some(site)));
+    assert_eq!(one[0].header.words(), "restore of /b/blog.tar.zst into blog_data");
+    assert_eq!(store.list().unwrap(), (Vec::new(), Vec::new()));
+    let mut held = store.undo(&id).unwrap();
+    assert_eq!(found(), [], "one that is recovered is left to who does it");
+    assert!(held.unfinished().unwrap().is_some());
+    store.recovered(&id, held).unwrap();
+    assert_eq!(found(), []);
+    assert!(!store.path(&id).exists());
+}
+
+#[test]
+fn a_restore_that_ended_leaves_no_journal() {
+    let (_dir, store) = store();
+    let writer = store.begin(restoring(), 100).unwrap();
+    let path = store.path(writer.id());
+    store.close(writer).unwrap();
+    assert!(!path.exists());
+    assert_eq!(store.unfinished().unwrap(), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn what_is_cut_of_a_restores_journal_says_no_more_than_is_whole() {
+    let (_dir, store) = store();
+    let mut writer = store.begin(restoring(), 0).unwrap();
+    let path = store.path(writer.id());
+    let before = fs::metadata(&path).unwrap().len();
+    writer.made(Site::of(&Mount::sample("v"), None, (8, 1), 7)).unwrap();
+    drop(writer);
+    let whole = fs::read(&path).unwrap();
+    for length in usize::try_from(before).unwrap()..whole.len() {
+        fs::write(&path, &whole[..length]).unwrap();
+        let (found, _) = store.unfinished().unwrap();
+        assert_eq!((found.len(), found[0].made.is_some()), (1, false), "cut at {length}");
+    }
 }

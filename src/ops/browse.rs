@@ -15,6 +15,11 @@ pub struct Open {
 }
 
 impl Open {
+    /// An archive, through a session that serves it alone.
+    pub fn archive(session: Session) -> Self {
+        Self { session, root: 0 }
+    }
+
     /// A path of the mount, for the session.
     pub fn place(&self, path: &BytePath) -> Place {
         Place {

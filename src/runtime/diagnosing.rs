@@ -2,14 +2,13 @@
 //! operation's messages, not its work.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::mail::Mail;
+use super::telling::{self, Fold, QUEUE};
 use crate::core::figures;
 use crate::core::jobs::{JobEnd, Progress};
 use crate::core::msg::{EngineMsg, Notice};
@@ -19,10 +18,6 @@ use crate::engine::{Engine, EngineError};
 use crate::model::JobId;
 use crate::ops::doctor::{self, Event, Report, Scope};
 
-/// News reaches the screen at most once in this time.
-const PACE: Duration = Duration::from_millis(100);
-/// News that may wait.
-const QUEUE: usize = 64;
 /// Lines of a log that are asked for.
 const LOG_LINES: u32 = 200;
 
@@ -39,7 +34,6 @@ pub(super) async fn run(
     let telling = Telling {
         job,
         mail: &mail,
-        news,
         fresh: Vec::new(),
         done: Progress {
             phase: "looking at containers".to_owned(),
@@ -47,7 +41,7 @@ pub(super) async fn run(
         },
     };
     let diagnosing = doctor::diagnose(&engine, &scope, at, to, cancel.clone());
-    let (ended, ()) = tokio::join!(diagnosing, telling.run());
+    let (ended, _) = tokio::join!(diagnosing, telling::folded(telling, news));
     let end = end(&ended, cancel.is_cancelled());
     if let Ok(report) = ended {
         let report = Arc::new(report);
@@ -82,28 +76,12 @@ fn end(ended: &Result<Report, EngineError>, cancelled: bool) -> JobEnd {
 struct Telling<'a> {
     job: JobId,
     mail: &'a Mail,
-    news: mpsc::Receiver<Event>,
     fresh: Vec<Event>,
     done: Progress,
 }
 
-impl Telling<'_> {
-    async fn run(mut self) {
-        let mut due = Instant::now();
-        loop {
-            tokio::select! {
-                event = self.news.recv() => match event {
-                    Some(event) => self.take(event),
-                    None => break,
-                },
-                () = tokio::time::sleep_until(due), if !self.fresh.is_empty() => {
-                    self.tell().await;
-                    due = Instant::now() + PACE;
-                }
-            }
-        }
-        self.tell().await;
-    }
+impl Fold for Telling<'_> {
+    type News = Event;
 
     fn take(&mut self, event: Event) {
         match &event {

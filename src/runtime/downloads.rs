@@ -3,12 +3,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::mail::Mail;
+use super::opening::Opening;
+use super::telling;
 use crate::core::figures;
 use crate::core::jobs::{JobEnd, Progress};
 use crate::core::msg::Notice;
@@ -17,13 +18,12 @@ use crate::model::{BytePath, JobId, Mount};
 use crate::ops::browse;
 use crate::ops::get::{self, GetError, Report};
 
-/// The shortest time between two reports.
-const PAUSE: Duration = Duration::from_millis(100);
-
 /// What is downloaded, and where to.
 pub(super) struct Wanted {
     /// The mount.
     pub(super) mount: Arc<Mount>,
+    /// The archive that is read in its place.
+    pub(super) archive: Option<Arc<Opening>>,
     /// The file or directory.
     pub(super) at: BytePath,
     /// The directory of this machine, as it was typed.
@@ -34,7 +34,8 @@ pub(super) struct Wanted {
 pub(super) async fn run(engine: Engine, wanted: Wanted, job: JobId, mail: Mail, cancel: CancellationToken) {
     let (to, progress) = watch::channel(get::Progress::default());
     let downloading = download(&engine, &wanted, to, cancel);
-    let (ended, ()) = tokio::join!(downloading, report(job, progress, &mail));
+    let telling = telling::latest(progress, |now| mail.progress(job, words_of(now)));
+    let (ended, ()) = tokio::join!(downloading, telling);
     let (end, notice) = words(ended);
     if let Some(notice) = notice {
         mail.notice(notice).await;
@@ -50,7 +51,12 @@ async fn download(
 ) -> Result<Report, GetError> {
     let destination = get::final_path(&directory(&wanted.to), wanted.at.name(), &wanted.mount.name)?;
     // A bulk job has a helper of its own, so that browsing stays quick and its lease short.
-    let opening = browse::open(engine, &wanted.mount);
+    let opening = async {
+        match &wanted.archive {
+            Some(archive) => Ok(browse::Open::archive(archive.open().await?.session)),
+            None => browse::open(engine, &wanted.mount).await,
+        }
+    };
     let open = cancel
         .run_until_cancelled(opening)
         .await
@@ -59,7 +65,7 @@ async fn download(
 }
 
 /// A typed directory, with the home directory for `~` as a shell would read it.
-fn directory(typed: &str) -> PathBuf {
+pub(super) fn directory(typed: &str) -> PathBuf {
     let home = || std::env::var_os("HOME").map(PathBuf::from);
     match typed.strip_prefix('~').map(|rest| (rest, rest.strip_prefix('/'))) {
         Some(("", _)) => home().unwrap_or_else(|| PathBuf::from(typed)),
@@ -68,23 +74,13 @@ fn directory(typed: &str) -> PathBuf {
     }
 }
 
-async fn report(job: JobId, mut progress: watch::Receiver<get::Progress>, mail: &Mail) {
-    while progress.changed().await.is_ok() {
-        let now = *progress.borrow_and_update();
-        let sent = mail.progress(
-            job,
-            Progress {
-                phase: "downloading".to_owned(),
-                bytes: now.bytes,
-                bytes_total: now.total,
-                items: now.files,
-                items_total: None,
-            },
-        );
-        if !sent.await {
-            return;
-        }
-        tokio::time::sleep(PAUSE).await;
+fn words_of(now: get::Progress) -> Progress {
+    Progress {
+        phase: "downloading".to_owned(),
+        bytes: now.bytes,
+        bytes_total: now.total,
+        items: now.files,
+        items_total: None,
     }
 }
 

@@ -13,11 +13,13 @@ use vole_agent::proto::{Cursor, Entry, Order, Page, Place};
 
 use super::downloads::{self, Wanted};
 use super::mail::Mail;
+use super::opening::Opening;
 use crate::core::files::msg::{Matches, Range, SearchKind, Start};
 use crate::core::files::{Ask, Effect, Msg};
+use crate::core::msg::Notice;
 use crate::engine::session::Replies;
 use crate::engine::{Engine, EngineError, Lease};
-use crate::model::{BytePath, JobId, Mount};
+use crate::model::{BytePath, JobId, Mount, Source};
 use crate::ops::search::{PatternError, Reading, compile};
 
 /// Longest excerpt of a line that a search shows, in bytes.
@@ -34,9 +36,17 @@ pub struct Browser {
 #[derive(Debug)]
 struct Visit {
     id: u64,
-    mount: Arc<Mount>,
+    of: Shown,
     /// Ends all its requests.
     end: CancellationToken,
+}
+
+/// What is browsed.
+#[derive(Debug, Clone)]
+struct Shown {
+    mount: Arc<Mount>,
+    /// The archive that is read in its place.
+    archive: Option<Arc<Opening>>,
 }
 
 /// What is to be run for an effect.
@@ -58,15 +68,31 @@ impl Browser {
         token: &mut dyn FnMut(JobId) -> CancellationToken,
     ) -> Option<Work> {
         match effect {
-            Effect::Open { visit, mount } => return Some(Work::Task(self.open(engine, visit, mount, mail))),
+            Effect::Open { visit, mount, archive } => {
+                let of = Shown {
+                    mount,
+                    archive: archive.map(Opening::new),
+                };
+                return Some(Work::Task(self.open(engine, visit, of, mail)));
+            }
             Effect::Close { visit } => self.close(visit),
             Effect::Cancel { ask } => {
                 if let Some(token) = self.running.remove(&ask) {
                     token.cancel();
                 }
             }
-            Effect::Download { job, mount, at, to } => {
-                let wanted = Wanted { mount, at, to };
+            Effect::Download {
+                job,
+                mount,
+                archive,
+                at,
+                to,
+            } => {
+                // What was read for the screen serves the download too.
+                let open = self.visit.as_ref().and_then(|visit| visit.of.archive.clone());
+                let archive =
+                    archive.map(|path| open.filter(|open| open.is(&path)).unwrap_or_else(|| Opening::new(path)));
+                let wanted = Wanted { mount, archive, at, to };
                 let task = downloads::run(engine.clone(), wanted, job, mail.clone(), token(job));
                 return Some(Work::Job(job, Box::pin(task)));
             }
@@ -80,25 +106,29 @@ impl Browser {
         None
     }
 
-    fn open(&mut self, engine: &Engine, visit: u64, mount: Arc<Mount>, mail: &Mail) -> BoxFuture<'static, ()> {
+    fn open(&mut self, engine: &Engine, visit: u64, of: Shown, mail: &Mail) -> BoxFuture<'static, ()> {
         if let Some(earlier) = self.visit.take() {
             earlier.end.cancel();
         }
         let end = CancellationToken::new();
         self.visit = Some(Visit {
             id: visit,
-            mount: Arc::clone(&mount),
+            of: of.clone(),
             end: end.clone(),
         });
         let (files, mail) = (
             Access {
                 engine: engine.clone(),
-                mount,
+                of,
             },
             mail.clone(),
         );
         Box::pin(unless(end, async move {
             let result = files.stat(&BytePath::root()).await.map_err(|error| explain(&error));
+            if let Some(damage) = files.damage().await {
+                let words = format!("this archive is not whole, and what follows is missing: {damage}");
+                mail.notice(Notice::fault(words)).await;
+            }
             mail.files(Msg::Opened { visit, result }).await;
         }))
     }
@@ -118,7 +148,7 @@ impl Browser {
         self.running.insert(ask, token.clone());
         let files = Access {
             engine: engine.clone(),
-            mount: Arc::clone(&visit.mount),
+            of: visit.of.clone(),
         };
         let (mail, over) = (mail.clone(), token.clone());
         Some(Work::Task(Box::pin(unless(token, async move {
@@ -136,12 +166,27 @@ async fn unless(token: CancellationToken, task: impl Future<Output = ()>) {
 /// A mount through sessions of its engine.
 struct Access {
     engine: Engine,
-    mount: Arc<Mount>,
+    of: Shown,
 }
 
 impl Access {
+    /// Why an archive could not be read to its end.
+    async fn damage(&self) -> Option<String> {
+        match &self.of.archive {
+            Some(archive) => archive.open().await.ok()?.damage,
+            None => None,
+        }
+    }
+
     async fn lease(&self) -> Result<Lease, EngineError> {
-        self.engine.browse(&self.mount).await
+        match &self.of.archive {
+            Some(archive) => Ok(Lease {
+                session: archive.open().await?.session,
+                root: 0,
+                source: Source::Local,
+            }),
+            None => self.engine.browse(&self.of.mount).await,
+        }
     }
 
     async fn answer(&self, ask: Ask, effect: Effect, mail: &Mail) {

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::mail::Mail;
+use super::telling::{self, Fold, QUEUE};
 use crate::core::figures;
 use crate::core::jobs::{JobEnd, Progress};
 use crate::core::msg::{EngineMsg, Notice};
@@ -19,11 +18,6 @@ use crate::model::{JobId, Mount, MountId, Size};
 use crate::ops::list::Inventory;
 use crate::ops::size::{self, Outcome, SizeNews, Subject};
 use crate::ops::sizes::SizeCache;
-
-/// Sizes reach the screen at most once in this time.
-const PACE: Duration = Duration::from_millis(100);
-/// Batches of news that may wait.
-const QUEUE: usize = 64;
 
 /// Measures mounts; sizes and progress go to the loop at most ten times a second.
 pub(super) async fn run(
@@ -41,12 +35,12 @@ pub(super) async fn run(
     let telling = Telling {
         job,
         mail: &mail,
-        news,
         fresh: HashMap::new(),
         known: HashMap::new(),
         total,
     };
-    let (outcome, bytes) = tokio::join!(measuring, telling.run());
+    let (outcome, told) = tokio::join!(measuring, telling::folded(telling, news));
+    let bytes = told.bytes();
     mail.ended(job, end(outcome, bytes)).await;
 }
 
@@ -82,7 +76,6 @@ fn end(outcome: Outcome, bytes: u64) -> JobEnd {
 struct Telling<'a> {
     job: JobId,
     mail: &'a Mail,
-    news: mpsc::Receiver<Vec<SizeNews>>,
     fresh: HashMap<MountId, Size>,
     /// Bytes, and whether that is the last word.
     known: HashMap<MountId, (u64, bool)>,
@@ -90,37 +83,25 @@ struct Telling<'a> {
 }
 
 impl Telling<'_> {
-    /// Returns the bytes of all mounts.
-    async fn run(mut self) -> u64 {
-        let mut due = Instant::now();
-        loop {
-            tokio::select! {
-                batch = self.news.recv() => match batch {
-                    Some(batch) => batch.into_iter().for_each(|news| self.take(news)),
-                    None => break,
-                },
-                () = tokio::time::sleep_until(due), if !self.fresh.is_empty() => {
-                    self.tell().await;
-                    due = Instant::now() + PACE;
-                }
-            }
-        }
-        self.tell().await;
-        self.bytes()
-    }
-
-    fn take(&mut self, news: SizeNews) {
-        let last = !matches!(news.size, Size::Measuring { .. });
-        self.known
-            .insert(news.id.clone(), (news.size.known_bytes().unwrap_or(0), last));
-        self.fresh.insert(news.id, news.size);
-    }
-
+    /// The bytes of all mounts.
     fn bytes(&self) -> u64 {
         self.known
             .values()
             .map(|(bytes, _)| bytes)
             .fold(0, |sum, bytes| sum.saturating_add(*bytes))
+    }
+}
+
+impl Fold for Telling<'_> {
+    type News = Vec<SizeNews>;
+
+    fn take(&mut self, batch: Vec<SizeNews>) {
+        for news in batch {
+            let last = !matches!(news.size, Size::Measuring { .. });
+            self.known
+                .insert(news.id.clone(), (news.size.known_bytes().unwrap_or(0), last));
+            self.fresh.insert(news.id, news.size);
+        }
     }
 
     async fn tell(&mut self) {

@@ -4,19 +4,23 @@
 //! what the core wants done, and then draws at most once per [`FRAME`], and only when something changed. It waits
 //! for nothing else: no timer runs while nothing moves, and no engine is ever awaited here.
 
+mod archiving;
 mod diagnosing;
 mod downloads;
 mod encode;
 pub mod files;
 pub mod mail;
 mod measure;
+mod opening;
 mod owning;
 mod removing;
+mod restoring;
 pub mod screen;
 mod scroll;
 mod sightings;
 mod start;
 mod tasks;
+mod telling;
 mod tty;
 mod watching;
 

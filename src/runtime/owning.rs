@@ -2,7 +2,6 @@
 //! operation's messages, not its work.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, watch};
@@ -10,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use vole_agent::proto::own::Census;
 
 use super::mail::Mail;
+use super::telling::{self, Counting, QUEUE};
 use crate::core::figures;
 use crate::core::jobs::{JobEnd, Progress};
 use crate::core::msg::EngineMsg;
@@ -17,11 +17,6 @@ use crate::engine::{Engine, EngineError};
 use crate::journal::{JournalId, Store};
 use crate::model::JobId;
 use crate::ops::chown::{self, Plan, Report, Request, UndoReport};
-
-/// News reaches the screen at most once in this time.
-const PACE: Duration = Duration::from_millis(100);
-/// News that may wait.
-const QUEUE: usize = 64;
 
 /// Counts what a change would do. What is cancelled is not answered: nobody waits for it.
 pub(super) async fn plan(
@@ -34,22 +29,16 @@ pub(super) async fn plan(
 ) {
     let (to, counts) = watch::channel(Census::default());
     let planning = chown::plan(&engine, request, at, to, cancel.clone());
-    let (result, ()) = tokio::join!(planning, counting(ask, counts, mail.clone()));
+    let counting = telling::latest(counts, |census| {
+        let census = Box::new(census);
+        mail.engine(EngineMsg::OwnCounting { ask, census })
+    });
+    let (result, ()) = tokio::join!(planning, counting);
     if cancel.is_cancelled() {
         return;
     }
     let result = result.map(Arc::new);
     mail.engine(EngineMsg::OwnPlanned { ask, result }).await;
-}
-
-async fn counting(ask: u64, mut counts: watch::Receiver<Census>, mail: Mail) {
-    while counts.changed().await.is_ok() {
-        let census = Box::new(counts.borrow_and_update().clone());
-        if !mail.engine(EngineMsg::OwnCounting { ask, census }).await {
-            return;
-        }
-        tokio::time::sleep(PACE).await;
-    }
 }
 
 /// Carries a plan out. Without a place for journals nothing is changed.
@@ -66,7 +55,8 @@ pub(super) async fn run(
         let store = journals?;
         chown::run(&engine, plan, &store, to, cancel.clone()).await
     };
-    let (result, ()) = tokio::join!(owning, tell(job, "changing", news, &mail));
+    let telling = Counting::new(job, &mail, |news| progress("changing", news));
+    let (result, _) = tokio::join!(owning, telling::folded(telling, news));
     let end = ended(&result, cancel.is_cancelled());
     let result = result.map(Arc::new);
     mail.engine(EngineMsg::Owned { job, result }).await;
@@ -87,29 +77,21 @@ pub(super) async fn undo(
         let store = journals?;
         chown::undo(&engine, &store, &id, to, cancel.clone()).await
     };
-    let (result, ()) = tokio::join!(undoing, tell(job, "putting back", news, &mail));
+    let telling = Counting::new(job, &mail, |news| progress("putting back", news));
+    let (result, _) = tokio::join!(undoing, telling::folded(telling, news));
     let end = undone(&result, cancel.is_cancelled());
     let result = result.map(Arc::new);
     mail.engine(EngineMsg::Undone { job, id, result }).await;
     mail.ended(job, end).await;
 }
 
-/// Tells how far a job is, at most ten times a second.
-async fn tell(job: JobId, phase: &str, mut news: mpsc::Receiver<chown::Progress>, mail: &Mail) {
-    while let Some(mut latest) = news.recv().await {
-        while let Ok(newer) = news.try_recv() {
-            latest = newer;
-        }
-        let progress = Progress {
-            phase: phase.to_owned(),
-            items: latest.done,
-            items_total: latest.total,
-            ..Progress::default()
-        };
-        // A loop that has ended cancels the job; nothing is to be done about it here.
-        let _listened = mail.progress(job, progress).await;
-        // What comes meanwhile waits in the channel, or holds its sender up for a moment at most.
-        tokio::time::sleep(PACE / 4).await;
+/// How far a job is.
+fn progress(phase: &str, news: chown::Progress) -> Progress {
+    Progress {
+        phase: phase.to_owned(),
+        items: news.done,
+        items_total: news.total,
+        ..Progress::default()
     }
 }
 

@@ -2,25 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::mail::Mail;
+use super::telling::{self, Fold, QUEUE};
 use crate::core::figures;
 use crate::core::jobs::{JobEnd, Progress};
 use crate::core::msg::{EngineMsg, Notice};
 use crate::engine::{Engine, EngineError};
 use crate::model::{JobId, VolumeName};
 use crate::ops::prune::{self, Event, Outcome, Plan, Report, Scope, Step};
-
-/// News reaches the screen at most once in this time.
-const PACE: Duration = Duration::from_millis(100);
-/// News that may wait.
-const QUEUE: usize = 64;
 
 /// Gathers what a plan needs and makes it. What is cancelled is not answered: nobody waits for it.
 pub(super) async fn plan(
@@ -33,22 +27,13 @@ pub(super) async fn plan(
 ) {
     let (to, steps) = watch::channel(Step::default());
     let gathering = prune::gather(&engine, &scope, at, to, cancel.clone());
-    let (gathered, ()) = tokio::join!(gathering, tell(ask, steps, &mail));
+    let telling = telling::latest(steps, |step| mail.engine(EngineMsg::Planning { ask, step }));
+    let (gathered, ()) = tokio::join!(gathering, telling);
     if cancel.is_cancelled() {
         return;
     }
     let result = gathered.map(|evidence| Arc::new(prune::plan(scope, &evidence, &engine.rules)));
     mail.engine(EngineMsg::Planned { ask, result }).await;
-}
-
-async fn tell(ask: u64, mut steps: watch::Receiver<Step>, mail: &Mail) {
-    while steps.changed().await.is_ok() {
-        let step = *steps.borrow_and_update();
-        if !mail.engine(EngineMsg::Planning { ask, step }).await {
-            return;
-        }
-        tokio::time::sleep(PACE).await;
-    }
 }
 
 /// Removes what was chosen of a plan, and tells the operator how it ended.
@@ -61,10 +46,9 @@ pub(super) async fn run(
     cancel: CancellationToken,
 ) {
     let (to, news) = mpsc::channel(QUEUE);
-    let telling = Telling {
+    let mut telling = Telling {
         job,
         mail: &mail,
-        news,
         fresh: Vec::new(),
         done: Progress {
             phase: "removing".to_owned(),
@@ -73,7 +57,9 @@ pub(super) async fn run(
         },
     };
     let removing = prune::run(&engine, plan, chosen, to, cancel);
-    let (ended, ()) = tokio::join!(removing, telling.run());
+    // How many go is told before the first is gone.
+    telling.tell().await;
+    let (ended, _) = tokio::join!(removing, telling::folded(telling, news));
     let (end, notice) = words(ended);
     mail.notice(notice).await;
     mail.ended(job, end).await;
@@ -83,29 +69,12 @@ pub(super) async fn run(
 struct Telling<'a> {
     job: JobId,
     mail: &'a Mail,
-    news: mpsc::Receiver<Event>,
     fresh: Vec<Event>,
     done: Progress,
 }
 
-impl Telling<'_> {
-    async fn run(mut self) {
-        self.tell().await;
-        let mut due = Instant::now() + PACE;
-        loop {
-            tokio::select! {
-                event = self.news.recv() => match event {
-                    Some(event) => self.take(event),
-                    None => break,
-                },
-                () = tokio::time::sleep_until(due), if !self.fresh.is_empty() => {
-                    self.tell().await;
-                    due = Instant::now() + PACE;
-                }
-            }
-        }
-        self.tell().await;
-    }
+impl Fold for Telling<'_> {
+    type News = Event;
 
     fn take(&mut self, event: Event) {
         let (Event::Container(_, outcome) | Event::Volume(_, outcome)) = &event;

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::files::{Browser, Work};
 use super::mail::Mail;
 use super::sightings::Lookout;
-use super::{Found, Looking, diagnosing, measure, owning, removing, watching};
+use super::{Found, Looking, archiving, diagnosing, measure, owning, removing, restoring, watching};
 use crate::core::effect::EngineEffect;
 use crate::core::jobs::JobEnd;
 use crate::core::msg::{Attempt, Connected, EngineMsg, MaskedKey, Msg, Notice, Space};
@@ -35,12 +35,19 @@ struct Running {
     /// Ends the pause before the next try to reach it.
     retry: Arc<Notify>,
     lookout: Lookout,
-    /// Ends the gathering for a plan.
-    planning: CancellationToken,
-    /// Ends the count for a change of owner or mode.
-    counting: CancellationToken,
+    /// Ends what is under way for plans that are not there yet.
+    plans: Plans,
     /// The journals of its changes: one store for the whole run, since the demo's goes with it.
     journals: Result<Store, EngineError>,
+}
+
+/// What ends the making of each kind of plan.
+#[derive(Default)]
+struct Plans {
+    removal: CancellationToken,
+    own: CancellationToken,
+    backup: CancellationToken,
+    restore: CancellationToken,
 }
 
 /// All tasks.
@@ -96,8 +103,7 @@ impl Tasks {
                 browser: Browser::default(),
                 retry: Arc::new(Notify::new()),
                 lookout,
-                planning: CancellationToken::new(),
-                counting: CancellationToken::new(),
+                plans: Plans::default(),
                 journals,
             },
         );
@@ -141,10 +147,10 @@ impl Tasks {
             EngineEffect::NotVolumes => self.spawn(not_volumes(engine, mail)),
             EngineEffect::Create(wanted) => self.spawn(create(engine, wanted, mail)),
             EngineEffect::Plan { ask, scope, at } => {
-                let cancel = self.planning(&id);
+                let cancel = self.instead(&id, |plans| &mut plans.removal);
                 self.spawn(removing::plan(engine, ask, scope, at, mail, cancel));
             }
-            EngineEffect::DropPlan => drop(self.planning(&id)),
+            EngineEffect::DropPlan => drop(self.instead(&id, |plans| &mut plans.removal)),
             EngineEffect::Remove { job, plan, chosen } => {
                 let token = self.token(job);
                 let run = removing::run(engine, job, plan, chosen, mail.clone(), token);
@@ -167,13 +173,44 @@ impl Tasks {
                 self.spawn_job(job, mail, run);
             }
             EngineEffect::OwnPlan { ask, request, at } => {
-                let cancel = self.counting(&id);
+                let cancel = self.instead(&id, |plans| &mut plans.own);
                 self.spawn(owning::plan(engine, ask, *request, at, mail, cancel));
             }
-            EngineEffect::DropOwn => drop(self.counting(&id)),
+            EngineEffect::DropOwn => drop(self.instead(&id, |plans| &mut plans.own)),
             EngineEffect::Own { job, plan } => {
                 let token = self.token(job);
                 let run = owning::run(engine, job, plan, journals, mail.clone(), token);
+                self.spawn_job(job, mail, run);
+            }
+            EngineEffect::BackupPlan {
+                ask,
+                request,
+                sizes,
+                at,
+            } => {
+                let cancel = self.instead(&id, |plans| &mut plans.backup);
+                self.spawn(archiving::plan(engine, ask, *request, sizes, at, mail, cancel));
+            }
+            EngineEffect::DropBackup => drop(self.instead(&id, |plans| &mut plans.backup)),
+            EngineEffect::Backup { job, plan } => {
+                let token = self.token(job);
+                let run = archiving::run(engine, job, plan, mail.clone(), token);
+                self.spawn_job(job, mail, run);
+            }
+            EngineEffect::Archives => self.spawn(archiving::list(engine, mail)),
+            EngineEffect::Verify { job, path } => {
+                let token = self.token(job);
+                let run = archiving::verify(job, path, mail.clone(), token);
+                self.spawn_job(job, mail, run);
+            }
+            EngineEffect::RestorePlan { ask, request, at } => {
+                let cancel = self.instead(&id, |plans| &mut plans.restore);
+                self.spawn(restoring::plan(engine, ask, *request, at, mail, cancel));
+            }
+            EngineEffect::DropRestore => drop(self.instead(&id, |plans| &mut plans.restore)),
+            EngineEffect::Restore { job, plan } => {
+                let token = self.token(job);
+                let run = restoring::run(engine, job, plan, mail.clone(), token);
                 self.spawn_job(job, mail, run);
             }
             EngineEffect::Journals => self.spawn(owning::list(journals, mail)),
@@ -201,20 +238,11 @@ impl Tasks {
         }
     }
 
-    /// Ends the gathering of a plan that is under way; the token is for the next.
-    fn planning(&mut self, id: &EngineId) -> CancellationToken {
+    /// Ends the making of a plan that is under way; the token is for the next.
+    fn instead(&mut self, id: &EngineId, which: fn(&mut Plans) -> &mut CancellationToken) -> CancellationToken {
         let token = self.end.child_token();
         if let Some(running) = self.engines.get_mut(id) {
-            std::mem::replace(&mut running.planning, token.clone()).cancel();
-        }
-        token
-    }
-
-    /// Ends the count for a change that is under way; the token is for the next.
-    fn counting(&mut self, id: &EngineId) -> CancellationToken {
-        let token = self.end.child_token();
-        if let Some(running) = self.engines.get_mut(id) {
-            std::mem::replace(&mut running.counting, token.clone()).cancel();
+            std::mem::replace(which(&mut running.plans), token.clone()).cancel();
         }
         token
     }

@@ -374,3 +374,32 @@ async fn settled_state() -> State {
     }
     state
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_volume_is_copied_checked_and_comes_back_under_another_name() {
+    let run = Run::start(80, 24, demo_now);
+    run.settled().await;
+    run.keys("/ s h o p _ r e d i s enter b").await;
+    run.sees("planned just now").await;
+    run.keys("enter").await;
+    run.sees("back up shop_redis: ").await;
+    run.sees("carried out").await;
+    run.keys("6").await;
+    run.sees("4 archives").await;
+    run.keys("/ s h o p _ r e d i s enter v").await;
+    run.sees("✓ ok").await;
+    run.keys("u").await;
+    // A container that runs uses it.
+    run.sees("vole does not do this: shop-redis-1 has").await;
+    run.keys("n ctrl-u z z 8 enter").await;
+    run.sees("zz8, a new volume").await;
+    run.keys("enter").await;
+    run.sees("restore zz8: ").await;
+    run.sees("carried out").await;
+    run.keys("1 esc / z z 8 enter").await;
+    run.until("its row", |text| text.contains(" 1 of ") && text.contains("12.2 MiB"))
+        .await;
+    run.keys("enter").await;
+    run.sees("dump.rdb").await;
+    assert_eq!(run.quits().await, Ended::Quit);
+}

@@ -120,11 +120,11 @@ fn nothing(doctor: &Doctor, theme: &Theme) -> (String, Style) {
 }
 
 fn rows(doctor: &Doctor, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
-    let visible = doctor.findings().iter().enumerate().skip(doctor.top());
+    let visible = doctor.list.visible();
     let mut line = 0;
     for (at, finding) in visible.take(usize::from(area.height)) {
         let mut pen = Pen::new(frame.buffer_mut(), area, line, theme.glyphs.ellipsis);
-        row(&mut pen, finding, at == doctor.at_line(), area.width, theme);
+        row(&mut pen, finding, at == doctor.list.at(), area.width, theme);
         line += 1;
     }
     let left_out = doctor.report.iter().flat_map(|report| &report.left_out);

@@ -9,7 +9,7 @@ use crate::core::action::{Action, Declared};
 use crate::core::available;
 use crate::core::input::Input;
 use crate::core::key::Key;
-use crate::core::state::{Dialog, State};
+use crate::core::state::{Dialog, Named, State};
 use crate::text;
 
 /// Draws the footer.
@@ -19,7 +19,9 @@ pub(super) fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Re
     if state.wants_text() {
         let accept = match &state.dialog {
             Some(Dialog::Type { .. }) => "take along",
-            Some(Dialog::OwnName { .. }) => "change",
+            Some(Dialog::Name { of: Named::Own, .. }) => "change",
+            Some(Dialog::Name { of: Named::Restore, .. }) => "restore",
+            Some(Dialog::Field(_)) => "plan",
             Some(Dialog::Owner(_)) => "count",
             _ => "accept",
         };

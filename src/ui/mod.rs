@@ -1,5 +1,7 @@
 //! Draws the state. Changes nothing, asks nothing; every outside text passes [`crate::text`].
 
+mod backup;
+mod backups;
 mod columns;
 mod create;
 mod details;
@@ -15,6 +17,8 @@ mod own;
 pub mod pen;
 mod plan;
 mod question;
+mod restore;
+mod review;
 mod start;
 mod status;
 pub mod theme;
@@ -48,6 +52,9 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         (Screen::Doctor, Some(engine)) => doctor::view(state, engine, theme, frame),
         (Screen::Own, Some(engine)) => own::view(state, engine, theme, frame),
         (Screen::Undo, Some(engine)) => undo::view(state, engine, theme, frame),
+        (Screen::Backup, Some(engine)) => backup::view(state, engine, theme, frame),
+        (Screen::Backups, Some(engine)) => backups::view(state, engine, theme, frame),
+        (Screen::Restore, Some(engine)) => restore::view(state, engine, theme, frame),
         (Screen::Plan, Some(engine)) => plan::view(state, engine, theme, frame),
         (Screen::Files, Some(engine)) => {
             if let Some(files) = &engine.files {
@@ -64,7 +71,8 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         Some(Dialog::Type { wanted, input, wrong }) => question::name(state, wanted, input, *wrong, theme, frame),
         Some(Dialog::Confirm) => question::confirm(state, theme, frame),
         Some(Dialog::Owner(form)) => own::owner(state, form, theme, frame),
-        Some(Dialog::OwnName { input, wrong }) => question::own_name(state, input, *wrong, theme, frame),
+        Some(Dialog::Field(field)) => restore::field(state, field, theme, frame),
+        Some(Dialog::Name { of, input, wrong }) => question::type_it(state, *of, input, *wrong, theme, frame),
         Some(Dialog::Ask(question)) => question::ask(state, question, theme, frame),
         Some(Dialog::Create(form)) => create::view(state, form, theme, frame),
         None => {}

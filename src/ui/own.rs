@@ -4,11 +4,12 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::dialogs::boxed;
+use super::footer;
 use super::pen::Pen;
+use super::review::{self, Page};
 use super::theme::Theme;
-use super::{details, footer};
 use crate::core::layout;
-use crate::core::own::{self, Form, Stage};
+use crate::core::own::{self, Form};
 use crate::core::state::{EngineState, State};
 use crate::text;
 
@@ -20,21 +21,14 @@ const WORDS: u16 = 3;
 /// Draws the screen of a change.
 pub(super) fn view(state: &State, engine: &EngineState, theme: &Theme, frame: &mut Frame<'_>) {
     let Some(review) = &engine.own else { return };
-    let body = layout::details_screen(state.size);
-    let mut pen = Pen::new(frame.buffer_mut(), body, 0, theme.glyphs.ellipsis);
-    let (role, words) = own::stage_words(review, state.now);
-    pen.at_end(&words, details::style(role, theme));
-    pen.put("plan", theme.dim);
-    let job = review.job().and_then(|job| state.jobs.get(job));
-    if let Some(parts) = job
-        .and_then(|job| job.permille())
-        .filter(|_| matches!(review.stage, Stage::Changing(_)))
-    {
-        pen.skip(2).put(&theme.bar(parts, 20), theme.bar);
-    }
-    let area = layout::below_bar(state.size);
-    let lines = own::lines(review, area.width);
-    details::scrolled(&lines, review.top, theme, frame, area);
+    let width = layout::below_bar(state.size).width;
+    let page = Page {
+        stage: own::stage_words(review, state.now),
+        job: review.job(),
+        lines: own::lines(review, width),
+        top: review.top,
+    };
+    review::view(state, &page, theme, frame);
 }
 
 /// Draws the field that asks for an owner.

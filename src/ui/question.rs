@@ -14,7 +14,8 @@ use crate::core::input::Input;
 use crate::core::menu;
 use crate::core::own;
 use crate::core::plan::{Review, Wanted};
-use crate::core::state::{Question, State};
+use crate::core::state::{Named, Question, State};
+use crate::core::update::wanted_name;
 use crate::engine::daemon::Switch;
 use crate::model::MountKind;
 use crate::text;
@@ -59,18 +60,29 @@ pub(super) fn name(state: &State, wanted: &Wanted, input: &Input, wrong: bool, t
     );
 }
 
-/// Asks for the name of the mount whose entries are to be changed.
-pub(super) fn own_name(state: &State, input: &Input, wrong: bool, theme: &Theme, frame: &mut Frame<'_>) {
-    let Some(review) = state.engine().and_then(|engine| engine.own.as_ref()) else {
+/// Asks for the name of the mount in which something is to be changed.
+pub(super) fn type_it(state: &State, of: Named, input: &Input, wrong: bool, theme: &Theme, frame: &mut Frame<'_>) {
+    let (Some(engine), Some(name)) = (state.engine(), wanted_name(state)) else {
         return;
     };
-    let Some(plan) = review.plan() else { return };
-    let mut reason = wrapped(state, &review.words());
-    for block in plan.blocks.iter().take(REASON) {
-        reason.extend(wrapped(state, &own::block_words(block)));
+    let (words, reasons, purpose) = match of {
+        Named::Own => {
+            let Some(review) = &engine.own else { return };
+            let blocks = review.plan().map(|plan| plan.blocks.iter().map(own::block_words));
+            let blocks: Vec<String> = blocks.into_iter().flatten().collect();
+            (review.words(), blocks, "to change it all the same")
+        }
+        Named::Restore => {
+            let Some(review) = &engine.restore else { return };
+            let why = review.plan().and_then(|plan| plan.needs_name.clone());
+            (review.words(), why.into_iter().collect(), "to restore to it")
+        }
+    };
+    let mut reason = wrapped(state, &words);
+    for why in reasons.iter().take(REASON) {
+        reason.extend(wrapped(state, why));
     }
-    let name = (plan.typed_name(), "to change it all the same");
-    type_name(state, reason, name, input, wrong, theme, frame);
+    type_name(state, reason, (name, purpose), input, wrong, theme, frame);
 }
 
 fn wrapped(state: &State, words: &str) -> Vec<String> {

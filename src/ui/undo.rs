@@ -58,11 +58,11 @@ fn empty(undo: &Undo, theme: &Theme) -> Option<(String, Style)> {
 }
 
 fn rows(undo: &Undo, state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
-    let visible = undo.rows().iter().enumerate().skip(undo.top());
+    let visible = undo.list.visible();
     let mut line = 0;
     for (at, listed) in visible.take(usize::from(area.height)) {
         let mut pen = Pen::new(frame.buffer_mut(), area, line, theme.glyphs.ellipsis);
-        row(&mut pen, undo, listed, at == undo.at(), state, theme);
+        row(&mut pen, undo, listed, at == undo.list.at(), state, theme);
         line += 1;
     }
     for (line, why) in (line.saturating_add(1)..area.height).zip(&undo.warnings) {

@@ -68,7 +68,7 @@ fn a_container_that_binds_a_volumes_data_keeps_it(world: &mut World) {
     for index in 0..4 {
         engine.run(["rm", "-f", &format!("binds{index}")]);
     }
-    assert!(Command::new("umount").arg(&alias).status().unwrap().success());
+    assert!(Command::new("umount").arg("-l").arg(&alias).status().unwrap().success());
     std::fs::remove_file(&link).unwrap();
     for name in ["direct", "linked", "aliased", "inside", "lonely"] {
         engine.run(["volume", "rm", name]);

@@ -9,7 +9,10 @@
 
 mod accidents;
 mod alias;
+mod backups;
+mod backups_hard;
 mod browse;
+mod clones;
 mod demo;
 mod dump;
 mod harness;
@@ -20,6 +23,8 @@ mod owning;
 mod owning_hard;
 mod quiet;
 mod removal;
+mod restores;
+mod restores_hard;
 mod scenarios;
 mod sizes;
 mod traces;

@@ -21,7 +21,7 @@ on_own_engines! {
 }
 
 /// A tree with everything that a chown can spoil.
-fn awkward(top: &Path) {
+pub(crate) fn awkward(top: &Path) {
     let file = |name: &str, mode: u32, owner: (u32, u32)| {
         let path = top.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -106,7 +106,7 @@ impl Submount {
 
 impl Drop for Submount {
     fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(&self.0).status();
+        let unmounted = Command::new("umount").arg("-l").arg(&self.0).status();
         assert!(
             unmounted.is_ok_and(|status| status.success()),
             "{} stays mounted",

@@ -42,7 +42,7 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(&self.0).status();
+        let unmounted = Command::new("umount").arg("-l").arg(&self.0).status();
         assert!(
             unmounted.is_ok_and(|status| status.success()),
             "{} stays mounted",

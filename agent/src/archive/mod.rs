@@ -22,7 +22,7 @@
 
 pub mod entry;
 mod header;
-pub(crate) mod press;
+pub mod press;
 pub mod read;
 pub mod seal;
 pub mod verify;

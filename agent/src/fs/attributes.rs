@@ -113,6 +113,7 @@ pub(super) fn path_in(dir: impl AsFd, name: &CStr) -> CString {
     let mut path = path_of(dir).into_bytes();
     path.push(b'/');
     path.extend_from_slice(name.to_bytes());
+    // Nor has a name of the kernel's.
     CString::new(path).unwrap_or_default()
 }
 

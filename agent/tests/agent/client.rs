@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use vole_agent::frame;
 use vole_agent::fs::Roots;
@@ -16,6 +17,20 @@ pub(crate) struct Client {
     output: Box<dyn Read>,
     pub(crate) hello: Hello,
     next: u32,
+    /// The agent of this process.
+    served: Option<JoinHandle<()>>,
+}
+
+/// An agent in this process holds its roots open until it has ended, and a test may unmount them next.
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.input = Box::new(std::io::sink());
+        self.output = Box::new(std::io::empty());
+        if let Some(served) = self.served.take() {
+            // What it panicked with was printed; to panic here as well would hide what the test found.
+            let _ended = served.join();
+        }
+    }
 }
 
 impl Client {
@@ -26,8 +41,13 @@ impl Client {
     pub(crate) fn of(roots: Roots) -> Self {
         let (agent_in, input) = std::io::pipe().unwrap();
         let (output, agent_out) = std::io::pipe().unwrap();
-        std::thread::spawn(move || serve(Arc::new(roots), agent_in, agent_out));
-        Self::meet(Box::new(input), Box::new(output))
+        let served = std::thread::spawn(move || {
+            // A client that went first shows as a broken stream.
+            let _ended = serve(Arc::new(roots), agent_in, agent_out);
+        });
+        let mut client = Self::meet(Box::new(input), Box::new(output));
+        client.served = Some(served);
+        client
     }
 
     /// An agent in a process of its own, which ends when the client does.
@@ -50,6 +70,7 @@ impl Client {
             output,
             hello,
             next: 0,
+            served: None,
         }
     }
 
@@ -75,7 +96,7 @@ impl Client {
 
     /// Ends the agent's input, and waits until it has ended itself.
     pub(crate) fn hang_up(mut self) {
-        drop(self.input);
+        self.input = Box::new(std::io::sink());
         self.output.read_to_end(&mut Vec::new()).unwrap();
     }
 

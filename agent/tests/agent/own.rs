@@ -8,6 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, lgetxattr, mknodat, setxattr};
 
@@ -530,7 +531,14 @@ fn a_mount_and_what_is_left_are_not_touched() {
     let came = own(&mut Client::over(top), &to(4001, 4002), &[b"left", b"other/left"]);
     let (inside, mounted, file) = (state(&source.path().join("inside")), state(source.path()), state(&file));
     for at in ["mounted", "file mount"] {
-        assert!(Command::new("umount").arg(top.join(at)).status().unwrap().success());
+        assert!(
+            Command::new("umount")
+                .arg("-l")
+                .arg(top.join(at))
+                .status()
+                .unwrap()
+                .success()
+        );
     }
     assert_eq!((inside.0, mounted.0, file.0), (0, 0, 0), "another mount is not entered");
     for (path, why) in [
@@ -674,8 +682,12 @@ fn an_attribute_that_came_after_the_record_is_not_lost() {
     let (same, other) = (dir.path().join("same"), dir.path().join("other"));
     fs::write(&same, "").unwrap();
     fs::write(&other, "").unwrap();
-    // Old enough that their times of change are trusted.
-    std::thread::sleep(std::time::Duration::from_secs(4));
+    // Old enough that their times of change are trusted: more than two whole seconds.
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let changed: u64 = fs::metadata(&other).unwrap().ctime().try_into().unwrap();
+    while now() <= 3 + changed {
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let mut client = Client::over(dir.path());
     let came = own_at(&mut client, b"", &to(4001, 4002), &[], |_| {
         set(&other, CAPABILITY, &NET_RAW)

@@ -13,7 +13,8 @@ pub use fix::{line as fix_line, owner_words, plan as fix_plan, request_line};
 pub use known::Known;
 pub use pane::{pane, words as cause_words};
 
-use super::steps;
+use super::action::Action;
+use super::list::List;
 use crate::doctor::Finding;
 use crate::engine::EngineError;
 use crate::model::{ContainerState, JobId, Mount};
@@ -67,13 +68,8 @@ pub struct Doctor {
     pub pane_top: usize,
     /// The log that the pane shows.
     pub log: Option<Log>,
-    findings: Vec<Arc<Finding>>,
-    cursor: Option<Arc<Finding>>,
-    /// Whether the operator moved the cursor: from then on it follows its finding.
-    moved: bool,
-    at_line: usize,
-    top: usize,
-    height: usize,
+    /// The findings, surest first.
+    pub list: List<Arc<Finding>>,
 }
 
 impl Doctor {
@@ -91,12 +87,7 @@ impl Doctor {
             pane_focused: false,
             pane_top: 0,
             log: None,
-            findings: Vec::new(),
-            cursor: None,
-            moved: false,
-            at_line: 0,
-            top: 0,
-            height: 0,
+            list: List::default(),
         }
     }
 
@@ -113,17 +104,17 @@ impl Doctor {
         if self.job() != Some(job) {
             return false;
         }
+        let mut findings = self.list.rows().to_vec();
         for event in events {
             match event {
                 Event::Total(total) => self.total = Some(total),
                 Event::Looked => self.looked += 1,
-                Event::Found(finding) => self.findings.push(Arc::from(finding)),
+                Event::Found(finding) => findings.push(Arc::from(finding)),
             }
         }
         // Stable: of the same confidence, what came first stays first.
-        self.findings
-            .sort_by_key(|finding| std::cmp::Reverse(finding.confidence));
-        self.arrange();
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.confidence));
+        self.arrange(findings);
         true
     }
 
@@ -132,98 +123,42 @@ impl Doctor {
         if self.job() != Some(job) {
             return false;
         }
-        self.findings = report.findings.iter().cloned().map(Arc::new).collect();
+        let findings = report.findings.iter().cloned().map(Arc::new).collect();
         self.looked = report.containers;
         self.report = Some(report);
         self.stage = Stage::Done;
-        self.arrange();
+        self.arrange(findings);
         true
     }
 
     /// The findings, surest first.
     pub fn findings(&self) -> &[Arc<Finding>] {
-        &self.findings
+        self.list.rows()
     }
 
     /// The finding under the cursor.
     pub fn current(&self) -> Option<&Arc<Finding>> {
-        self.findings.get(self.at_line)
+        self.list.current()
     }
 
-    /// The cursor's line.
-    pub fn at_line(&self) -> usize {
-        self.at_line
-    }
-
-    /// The first line on screen.
-    pub fn top(&self) -> usize {
-        self.top
-    }
-
-    /// The list is this many lines high now.
-    pub fn set_height(&mut self, height: usize) {
-        self.height = height;
-        self.scroll();
-    }
-
-    /// Moves the cursor by so many findings. Returns whether it moved.
-    pub fn step(&mut self, by: isize) -> bool {
-        self.go(steps::step(self.at_line, by, self.findings.len(), |_| true))
-    }
-
-    /// Moves by half a screen.
-    pub fn page(&mut self, down: bool) -> bool {
-        self.step(steps::half(self.height, down))
-    }
-
-    /// Moves to the first or the last finding.
-    pub fn edge(&mut self, last: bool) -> bool {
-        let at = steps::edge(last, self.findings.len(), |_| true);
-        at.is_some_and(|at| self.go(at))
-    }
-
-    fn go(&mut self, at: usize) -> bool {
-        let moved = at != self.at_line;
-        self.at_line = at;
-        self.cursor = self.current().cloned();
-        self.moved = true;
-        if moved {
-            self.pane_top = 0;
-            // Another container's log would stand under this finding.
-            self.log = None;
-        }
-        self.scroll();
+    /// Moves the cursor. Returns whether it is on another finding.
+    pub fn go(&mut self, action: Action) -> bool {
+        let moved = self.list.go(action);
+        self.turned(moved);
         moved
     }
 
-    /// Keeps the cursor with its finding, on its line of the screen; untouched, it stays with the surest.
-    fn arrange(&mut self) {
-        let line = self.at_line.saturating_sub(self.top);
-        let wanted = self.cursor.as_ref().filter(|_| self.moved);
-        let kept = wanted.and_then(|wanted| self.findings.iter().position(|one| one == wanted));
-        let at = match (kept, self.moved) {
-            (Some(at), _) => at,
-            (None, true) => self.at_line.min(self.findings.len().saturating_sub(1)),
-            (None, false) => 0,
-        };
-        let before = self.cursor.take();
-        self.at_line = at;
-        self.top = at.saturating_sub(line);
-        self.cursor = self.current().cloned();
-        if before != self.cursor {
+    fn arrange(&mut self, findings: Vec<Arc<Finding>>) {
+        let moved = self.list.set(findings, |one, other| one == other);
+        self.turned(moved);
+    }
+
+    /// The pane shows another finding: another container's log would stand under it.
+    fn turned(&mut self, moved: bool) {
+        if moved {
             self.pane_top = 0;
             self.log = None;
         }
-        self.scroll();
-    }
-
-    fn scroll(&mut self) {
-        let height = self.height.max(1);
-        self.top = self.top.min(self.at_line);
-        if self.at_line >= self.top + height {
-            self.top = self.at_line + 1 - height;
-        }
-        self.top = self.top.min(self.findings.len().saturating_sub(height));
     }
 }
 

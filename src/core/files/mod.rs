@@ -2,6 +2,7 @@
 //! session and no terminal; what it wants is asked for by [`Effect`] and answered by [`Msg`].
 
 mod actions;
+mod archive;
 pub mod layout;
 mod listing;
 pub mod msg;
@@ -11,6 +12,7 @@ pub mod search;
 pub mod tree;
 mod viewing;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ratatui::layout::Rect;
@@ -27,6 +29,7 @@ use super::action::Section;
 use super::msg::Notice;
 use super::preview::Preview;
 use super::state::Context;
+use crate::archive::Archive;
 use crate::model::{Mount, Scan};
 
 /// How far the mount is open.
@@ -54,6 +57,8 @@ pub enum Focus {
 pub struct Files {
     /// The mount.
     pub mount: Arc<Mount>,
+    /// The archive that is shown as if it were this mount.
+    pub archive: Option<Arc<Archive>>,
     /// How far it is open.
     pub root: Root,
     /// The preview of an entry.
@@ -79,8 +84,18 @@ pub struct Files {
 impl Files {
     /// Opens a mount; `area` is where the screen will be drawn.
     pub fn open(mount: Mount, area: Rect, cx: &mut Context<'_>) -> (Self, Vec<Effect>) {
+        Self::of(mount, None, area, cx)
+    }
+
+    /// Opens an archive as if it were a mount.
+    pub fn of_archive(archive: Arc<Archive>, area: Rect, cx: &mut Context<'_>) -> (Self, Vec<Effect>) {
+        Self::of(archive::mount(&archive), Some(archive), area, cx)
+    }
+
+    fn of(mount: Mount, archive: Option<Arc<Archive>>, area: Rect, cx: &mut Context<'_>) -> (Self, Vec<Effect>) {
         let mut files = Self {
             mount: Arc::new(mount),
+            archive,
             root: Root::Opening,
             preview: None,
             search: None,
@@ -109,6 +124,7 @@ impl Files {
         vec![Effect::Open {
             visit: self.visit,
             mount: Arc::clone(&self.mount),
+            archive: self.path(),
         }]
     }
 
@@ -129,6 +145,11 @@ impl Files {
         self.prompt = None;
         self.forget_requests();
         vec![Effect::Close { visit: self.visit }]
+    }
+
+    /// The file of the archive that is shown.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        self.archive.as_ref().map(|archive| archive.path.clone())
     }
 
     /// Folds a report.

@@ -1,6 +1,7 @@
 //! What reaches the files screen and what it asks for: plain data, told apart by request ids so that stale
 //! replies can be dropped. Knows neither sessions nor terminals.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use vole_agent::proto::{Cursor, Entry, Followed, Found, Hit, Order, Page, UsageItem};
@@ -138,6 +139,8 @@ pub enum Effect {
         visit: u64,
         /// The mount.
         mount: Arc<Mount>,
+        /// The archive that is read in its place.
+        archive: Option<PathBuf>,
     },
     /// Cancel everything of a visit.
     Close {
@@ -215,6 +218,8 @@ pub enum Effect {
         job: JobId,
         /// The mount.
         mount: Arc<Mount>,
+        /// The archive that is read in its place.
+        archive: Option<PathBuf>,
         /// What to download.
         at: BytePath,
         /// The directory of this machine.

@@ -88,6 +88,7 @@ impl Files {
                 effects.push(Effect::Download {
                     job,
                     mount: self.mount.clone(),
+                    archive: self.path(),
                     at,
                     to,
                 });

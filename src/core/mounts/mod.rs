@@ -172,6 +172,17 @@ impl Mounts {
         }
     }
 
+    /// The contents of mounts of this name were replaced: what was measured is not what is there now.
+    pub fn forget(&mut self, name: &str) {
+        let replaced = self.select(|mount, _| mount.name == name);
+        for mount in replaced {
+            if let Some(size) = self.places.get(&mount.id).and_then(|at| self.sizes.get_mut(*at)) {
+                *size = Size::Unknown(None);
+            }
+        }
+        self.totals = Totals::of(self);
+    }
+
     /// A measurement ended: what still counts as being measured goes back to what was known before.
     pub fn settle(&mut self, why: Option<&str>, now: OffsetDateTime) {
         for size in &mut self.sizes {
@@ -213,6 +224,15 @@ impl Mounts {
             }
         };
         self.select(|mount, _| !matches!(mount.scan, Scan::Never(_)) && chosen(mount))
+    }
+
+    /// The marked mounts, or else the one under the cursor, whatever they are.
+    pub fn meant(&self) -> Vec<Arc<Mount>> {
+        let marks = self.all_marks();
+        self.select(|mount, _| match marks.is_empty() {
+            true => Some(&mount.id) == self.cursor.as_ref(),
+            false => marks.contains(&mount.id),
+        })
     }
 
     /// Names of the marked volumes, or else of the one under the cursor, and how many that is not of volumes.

@@ -8,7 +8,7 @@ use super::super::input::{Input, Typed};
 use super::super::key::Key;
 use super::super::layout;
 use super::super::menu;
-use super::super::state::{Dialog, Question, State};
+use super::super::state::{Dialog, Named, Question, State};
 use crate::model::JobId;
 
 /// Rows that help may show at once on this terminal.
@@ -94,6 +94,15 @@ pub(super) fn moved(action: Action, at: usize, len: usize, page: usize) -> usize
     }
 }
 
+/// Scrolls so many lines of which `height` fit. Returns whether another line is the first now.
+pub(super) fn scroll_lines(action: Action, top: &mut usize, lines: usize, height: u16) -> bool {
+    let last = lines.saturating_sub(usize::from(height));
+    let half = usize::from(height / 2).max(1);
+    let from = (*top).min(last);
+    *top = moved(action, from, last + 1, half);
+    *top != from
+}
+
 fn scroll(state: &mut State, action: Action) -> bool {
     match &state.dialog {
         Some(Dialog::Help { top }) => {
@@ -119,7 +128,8 @@ fn scroll(state: &mut State, action: Action) -> bool {
             | Dialog::Confirm
             | Dialog::Create(_)
             | Dialog::Owner(_)
-            | Dialog::OwnName { .. }
+            | Dialog::Field(_)
+            | Dialog::Name { .. }
             | Dialog::Ask(_),
         )
         | None => false,
@@ -133,8 +143,43 @@ pub(super) fn typed(state: &mut State, key: Key, effects: &mut Vec<Effect>) -> b
         Some(Dialog::Type { .. }) => super::plan::typed(state, key, effects),
         Some(Dialog::Create(_)) => super::create::typed(state, key, effects),
         Some(Dialog::Owner(_)) => super::own::typed_owner(state, key, effects),
-        Some(Dialog::OwnName { .. }) => super::own::typed_name(state, key, effects),
+        Some(Dialog::Field(_)) => super::restore::typed_field(state, key, effects),
+        Some(Dialog::Name { .. }) => typed_name(state, key, effects),
         Some(Dialog::Help { .. } | Dialog::Jobs { .. } | Dialog::Confirm | Dialog::Ask(_)) | None => false,
+    }
+}
+
+/// A key in the field that asks for a mount's name.
+fn typed_name(state: &mut State, key: Key, effects: &mut Vec<Effect>) -> bool {
+    let wanted = wanted_name(state).map(str::to_owned);
+    let Some(Dialog::Name { of, input, wrong }) = &mut state.dialog else {
+        return false;
+    };
+    match input.key(key) {
+        Typed::Changed => *wrong = false,
+        Typed::Moved => {}
+        Typed::Ignored => return false,
+        Typed::Dropped => state.dialog = None,
+        Typed::Accepted if wanted.is_some_and(|wanted| wanted == input.text()) => {
+            return match of {
+                Named::Own => super::own::confirmed(state, effects),
+                Named::Restore => super::restore::confirmed(state, effects),
+            };
+        }
+        Typed::Accepted => *wrong = true,
+    }
+    true
+}
+
+/// The name that has to be typed, as the dialog asks for it.
+pub fn wanted_name(state: &State) -> Option<&str> {
+    let Some(Dialog::Name { of, .. }) = &state.dialog else {
+        return None;
+    };
+    let engine = state.engine()?;
+    match of {
+        Named::Own => Some(engine.own.as_ref()?.plan()?.typed_name()),
+        Named::Restore => Some(super::super::restore::target_of(engine.restore.as_ref()?.plan()?)),
     }
 }
 

@@ -275,20 +275,9 @@ fn moved(state: &mut State, action: Action) -> bool {
         let Some(doctor) = &mut engine.doctor else { return false };
         if doctor.pane_focused {
             let lines = doctor::pane(doctor, inventory, area.width).len();
-            let last = lines.saturating_sub(usize::from(area.height));
-            let half = usize::from(area.height / 2).max(1);
-            let top = doctor.pane_top.min(last);
-            doctor.pane_top = dialogs::moved(action, top, last + 1, half);
-            return doctor.pane_top != top;
+            return dialogs::scroll_lines(action, &mut doctor.pane_top, lines, area.height);
         }
-        match action {
-            Action::Down => doctor.step(1),
-            Action::Up => doctor.step(-1),
-            Action::PageDown => doctor.page(true),
-            Action::PageUp => doctor.page(false),
-            Action::First => doctor.edge(false),
-            _ => doctor.edge(true),
-        }
+        doctor.go(action)
     })
 }
 

@@ -93,6 +93,13 @@ pub(super) fn update(state: &mut State, id: &EngineId, msg: EngineMsg, effects: 
         }
         EngineMsg::OwnPlanned { ask, result } => return super::own::planned(state, id, ask, result),
         EngineMsg::Owned { job, result } => return super::own::owned(state, id, job, result),
+        EngineMsg::BackupPlanned { ask, result } => return super::backup::planned(state, id, ask, result),
+        EngineMsg::BackedUp { job, row, result } => return super::backup::ended(state, id, job, row, result),
+        EngineMsg::Archives(result) => engine.backups.listed(result),
+        EngineMsg::Verified { path, result } => return super::backups::verified(state, id, path, result),
+        EngineMsg::RestoreChecking { ask, progress } => return super::restore::checking(state, id, ask, progress),
+        EngineMsg::RestorePlanned { ask, result } => return super::restore::planned(state, id, ask, result),
+        EngineMsg::Restored { job, result } => return super::restore::restored(state, id, job, result),
         EngineMsg::Journals(result) => engine.undo.listed(result),
         EngineMsg::Undone {
             id: journal,
@@ -295,7 +302,11 @@ pub(super) fn files(
     let (copy, leave) = (cx.copy.take(), cx.leave);
     if leave && state.screen == Screen::Files && state.current.as_ref() == Some(id) {
         wanted.extend(files.leave());
-        state.screen = Screen::Mounts;
+        state.screen = if files.archive.is_some() {
+            Screen::Backups
+        } else {
+            Screen::Mounts
+        };
     }
     effects.extend(
         wanted

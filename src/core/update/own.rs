@@ -13,7 +13,7 @@ use super::super::layout;
 use super::super::menu;
 use super::super::msg::Notice;
 use super::super::own::{self, Form, Review, Stage};
-use super::super::state::{Dialog, Question, Screen, State};
+use super::super::state::{Dialog, EngineState, Named, Question, Screen, State};
 use super::{dialogs, screens, with_current};
 use crate::doctor::Fix;
 use crate::engine::EngineError;
@@ -95,7 +95,7 @@ pub(super) fn typed_owner(state: &mut State, key: Key, effects: &mut Vec<Effect>
 
 /// Shows a change and lets what it would do be counted.
 pub(super) fn open(state: &mut State, request: Request, effects: &mut Vec<Effect>) -> bool {
-    if state.settings.read_only || state.engine().is_none_or(super::super::state::EngineState::is_changing) {
+    if state.settings.read_only || !state.engine().is_some_and(EngineState::may_change) {
         return false;
     }
     let from = match (state.screen, state.engine().and_then(|engine| engine.own.as_ref())) {
@@ -143,8 +143,12 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
             true
         }
         Action::OwnRun if review.needs_name() => {
-            let input = Input::default();
-            dialogs::open(state, Dialog::OwnName { input, wrong: false })
+            let dialog = Dialog::Name {
+                of: Named::Own,
+                input: Input::default(),
+                wrong: false,
+            };
+            dialogs::open(state, dialog)
         }
         Action::OwnRun => dialogs::open(state, Dialog::Ask(Question::Own)),
         Action::OwnEdit => edit(state),
@@ -167,30 +171,11 @@ pub(super) fn leave(state: &mut State, effects: &mut Vec<Effect>) {
     });
 }
 
-/// A key in the field that asks for the mount's name.
-pub(super) fn typed_name(state: &mut State, key: Key, effects: &mut Vec<Effect>) -> bool {
-    let plan = state.engine().and_then(|engine| engine.own.as_ref()?.plan()).cloned();
-    let Some(Dialog::OwnName { input, wrong }) = &mut state.dialog else {
-        return false;
-    };
-    match input.key(key) {
-        Typed::Changed => *wrong = false,
-        Typed::Moved => {}
-        Typed::Ignored => return false,
-        Typed::Dropped => state.dialog = None,
-        Typed::Accepted if plan.is_some_and(|plan| plan.typed_name() == input.text()) => {
-            return confirmed(state, effects);
-        }
-        Typed::Accepted => *wrong = true,
-    }
-    true
-}
-
 /// The operator said yes, or typed the name: the plan on screen is carried out.
 pub(super) fn confirmed(state: &mut State, effects: &mut Vec<Effect>) -> bool {
     state.dialog = None;
     let Some(id) = state.current.clone() else { return true };
-    let Some(engine) = state.engines.get_mut(&id).filter(|engine| !engine.is_changing()) else {
+    let Some(engine) = state.engines.get_mut(&id).filter(|engine| engine.may_change()) else {
         return true;
     };
     let review = engine.own.as_mut().filter(|review| review.can_run());
@@ -280,13 +265,8 @@ fn moved(state: &mut State, action: Action) -> bool {
     let area = layout::below_bar(state.size);
     with_current(state, |_, engine| {
         let Some(review) = &mut engine.own else { return false };
-        let last = own::lines(review, area.width)
-            .len()
-            .saturating_sub(usize::from(area.height));
-        let half = usize::from(area.height / 2).max(1);
-        let top = review.top.min(last);
-        review.top = dialogs::moved(action, top, last + 1, half);
-        review.top != top
+        let lines = own::lines(review, area.width).len();
+        dialogs::scroll_lines(action, &mut review.top, lines, area.height)
     })
 }
 

@@ -82,8 +82,10 @@ pub(super) fn gather(state: &mut State, id: &EngineId, effects: &mut Vec<Effect>
     if engine.disk.systems == Answer::Waiting {
         return;
     }
-    // A change of owners or an undo goes to its end, a diagnosis can be had again.
-    if engine.own.as_ref().is_some_and(|own| own.job().is_some()) || engine.undo.running.is_some() {
+    // A change, an undo, a backup or a restore goes to its end; a diagnosis can be had again.
+    let writes = engine.own.as_ref().is_some_and(|own| own.job().is_some()) || engine.undo.running.is_some();
+    let restores = engine.restore.as_ref().is_some_and(|restore| restore.job().is_some());
+    if writes || restores || engine.backup.as_ref().is_some_and(|backup| backup.job().is_some()) {
         return;
     }
     if let Some(job) = engine.doctor.as_ref().and_then(|doctor| doctor.job()) {

@@ -42,13 +42,22 @@ pub(super) fn stop(state: &mut State, effects: &mut Vec<Effect>) -> bool {
         Stage::Removing(job) => Some((job, "the removal stops before its next volume")),
         _ => None,
     };
+    let copying = |engine: &EngineState| {
+        let backup = engine.backup.as_ref().and_then(|backup| backup.job());
+        let backup = backup.map(|job| (job, "the backup stops, and removes the copy that is not whole"));
+        let restore = || engine.restore.as_ref().and_then(|restore| restore.job());
+        backup.or_else(|| Some((restore()?, "the restore stops, and leaves what was there")))
+    };
     let changing = |engine: &EngineState| {
         let own = engine.own.as_ref().and_then(|own| own.job());
         let job = own.or_else(|| engine.undo.running.as_ref().map(|(job, _)| *job))?;
         Some((job, "the change stops behind its present batch"))
     };
     let mut engines = state.engines.values();
-    let running = engines.find_map(|engine| removing(engine).or_else(|| changing(engine)));
+    let running = engines.find_map(|engine| {
+        let changing = || changing(engine).or_else(|| copying(engine));
+        removing(engine).or_else(changing)
+    });
     let Some((job, words)) = running else { return false };
     let stopped = dialogs::cancel(state, job, effects);
     if stopped {

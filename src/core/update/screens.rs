@@ -34,6 +34,9 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         Action::Chown => super::own::ask_mount(state),
         Action::FilesChown => super::own::ask_entry(state),
         Action::ShowUndo => super::undo::open(state, effects),
+        Action::Backup => super::backup::over_chosen(state, effects),
+        Action::ShowBackups => super::backups::open(state, effects),
+        Action::Restore => super::backups::of_mount(state, effects),
         Action::Copy if matches!(state.screen, Screen::Mounts | Screen::Details) => copy(state, effects),
         _ => match state.screen {
             Screen::Start => false,
@@ -47,6 +50,9 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
             Screen::Doctor => super::doctor::act(state, action, effects),
             Screen::Own => super::own::act(state, action, effects),
             Screen::Undo => super::undo::act(state, action, effects),
+            Screen::Backup => super::backup::act(state, action, effects),
+            Screen::Backups => super::backups::act(state, action, effects),
+            Screen::Restore => super::restore::act(state, action, effects),
             Screen::Disk => match action {
                 Action::Back => show(state, Screen::Mounts, effects),
                 _ => super::disk::act(state, action, effects),
@@ -60,6 +66,9 @@ pub(super) fn show(state: &mut State, screen: Screen, effects: &mut Vec<Effect>)
         Screen::Files => drop(with_files(state, effects, |files, _| files.leave())),
         Screen::Plan => super::plan::leave(state, effects),
         Screen::Own => super::own::leave(state, effects),
+        Screen::Backup => super::backup::leave(state, effects),
+        Screen::Backups => super::backups::leave(state),
+        Screen::Restore => super::restore::leave(state, effects),
         Screen::Start | Screen::Mounts | Screen::Details | Screen::Disk | Screen::Doctor | Screen::Undo => {}
     }
     state.screen = screen;
@@ -309,10 +318,6 @@ fn scroll_details(state: &mut State, action: Action) -> bool {
             return false;
         };
         let lines = details::lines_of(engine, mount, size, now, area.width).len();
-        let last = lines.saturating_sub(usize::from(area.height));
-        let half = usize::from(area.height / 2).max(1);
-        let top = engine.details.top;
-        engine.details.top = super::dialogs::moved(action, top, last + 1, half).min(last);
-        engine.details.top != top
+        super::dialogs::scroll_lines(action, &mut engine.details.top, lines, area.height)
     })
 }

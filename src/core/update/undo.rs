@@ -82,7 +82,7 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
 
 /// The operator said yes: the change of this journal is taken back.
 pub(super) fn confirmed(state: &mut State, id: JournalId, effects: &mut Vec<Effect>) -> bool {
-    let Some(engine) = state.engine().filter(|engine| !engine.is_changing()) else {
+    let Some(engine) = state.engine().filter(|engine| engine.may_change()) else {
         return true;
     };
     let row = engine.undo.rows().iter().find(|row| row.id == id);
@@ -157,20 +157,9 @@ fn moved(state: &mut State, action: Action) -> bool {
     with(state, |undo| {
         if undo.pane_focused {
             let lines = undo::pane(undo, now, area.width).len();
-            let last = lines.saturating_sub(usize::from(area.height));
-            let half = usize::from(area.height / 2).max(1);
-            let top = undo.pane_top.min(last);
-            undo.pane_top = dialogs::moved(action, top, last + 1, half);
-            return undo.pane_top != top;
+            return dialogs::scroll_lines(action, &mut undo.pane_top, lines, area.height);
         }
-        match action {
-            Action::Down => undo.step(1),
-            Action::Up => undo.step(-1),
-            Action::PageDown => undo.page(true),
-            Action::PageUp => undo.page(false),
-            Action::First => undo.edge(false),
-            _ => undo.edge(true),
-        }
+        undo.go(action)
     })
 }
 

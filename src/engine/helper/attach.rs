@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bollard::container::{AttachContainerResults, LogOutput};
 use bytes::{Buf, Bytes};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::text;
@@ -23,6 +23,8 @@ pub(super) struct Attached {
     input: Pin<Box<dyn AsyncWrite + Send>>,
     chunk: Bytes,
     complaint: Vec<u8>,
+    /// What the stream broke with before anybody read it.
+    failed: Option<bollard::errors::Error>,
 }
 
 impl Attached {
@@ -33,6 +35,20 @@ impl Attached {
             input: attached.input,
             chunk: Bytes::new(),
             complaint: Vec::new(),
+            failed: None,
+        }
+    }
+
+    /// Waits until there is something to read: bytes, or the stream's end.
+    pub(super) async fn speaks(&mut self) {
+        while self.chunk.is_empty() {
+            match self.output.next().await {
+                Some(Ok(LogOutput::StdOut { message } | LogOutput::Console { message })) => self.chunk = message,
+                Some(Ok(LogOutput::StdErr { message })) => self.complain(&message),
+                Some(Ok(LogOutput::StdIn { .. })) => {}
+                Some(Err(error)) => return self.failed = Some(error),
+                None => return,
+            }
         }
     }
 
@@ -50,6 +66,9 @@ impl AsyncRead for Attached {
                 buf.put_slice(&self.chunk[..taken]);
                 self.chunk.advance(taken);
                 return Poll::Ready(Ok(()));
+            }
+            if let Some(error) = self.failed.take() {
+                return Poll::Ready(Err(io::Error::other(error)));
             }
             match ready!(self.output.as_mut().poll_next(cx)) {
                 Some(Ok(LogOutput::StdOut { message } | LogOutput::Console { message })) => self.chunk = message,

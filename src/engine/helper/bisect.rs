@@ -1,6 +1,7 @@
 //! Starts a helper with many mounts although some cannot be mounted: finds those, and leaves them out. Knows nothing of
 //! why a mount was asked for.
 
+use super::channel::Channel;
 use super::container;
 use super::spec::{Mounting, Plan};
 use super::trouble::{is_full, retried};
@@ -25,6 +26,8 @@ pub(super) struct Starter<'a> {
     pub(super) flavour: Flavour,
     pub(super) arch: &'a str,
     pub(super) purpose: Purpose,
+    /// Whether it is to have a way for bulk data past the engine.
+    pub(super) channel: bool,
 }
 
 impl Starter<'_> {
@@ -90,6 +93,11 @@ impl Starter<'_> {
         let crew = &self.daemon.crew;
         let chosen: Vec<Mounting> = group.iter().map(|&index| mounts[index].clone()).collect();
         let mut renewed = false;
+        let mut channel = match self.channel && crew.has_channels() {
+            // Without one the attach stream carries everything.
+            true => Channel::open().ok(),
+            false => None,
+        };
         loop {
             let image = crew.image(&self.daemon.client, self.arch).await?;
             let ghost = crew.ghost_mark();
@@ -100,18 +108,29 @@ impl Starter<'_> {
                 purpose: self.purpose,
                 owner: crew.owner(),
                 ghost: &ghost,
+                channel: channel.as_ref().map(Channel::dir),
             };
-            match container::start(self.daemon, &plan).await {
+            match container::start(self.daemon, &plan, channel.as_ref()).await {
                 Err(EngineError::Status {
                     status: 404, message, ..
                 }) if !renewed && message.to_ascii_lowercase().contains("no such image") => {
                     crew.forget_image().await;
                     renewed = true;
                 }
+                // The engine sees other directories than this process (a container, a service with its own `/tmp`).
+                Err(EngineError::Status { message, .. }) if is_blamed(channel.as_ref(), &message) => {
+                    crew.forgo_channels();
+                    channel = None;
+                }
                 other => return other,
             }
         }
     }
+}
+
+/// Whether an engine's message is about the channel's directory.
+fn is_blamed(channel: Option<&Channel>, message: &str) -> bool {
+    channel.is_some_and(|channel| message.contains(&*channel.dir().to_string_lossy()))
 }
 
 fn finish(session: Session, group: &[usize], mut roots: Vec<Result<u32, String>>) -> Started {

@@ -1,6 +1,7 @@
 //! One helper container's life: made, attached, started, spoken to, removed. Knows no targets.
 
 use std::fmt;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bollard::query_parameters::AttachContainerOptionsBuilder;
@@ -10,12 +11,13 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 
 use super::attach::Attached;
+use super::channel::Channel;
 use super::spec::{self, Mounting, Plan};
 use crate::engine::client::{PATIENT, Payload, SHORT, encode, read_body};
 use crate::engine::daemon::Flavour;
 use crate::engine::error::EngineError;
 use crate::engine::rest::RestDaemon;
-use crate::engine::session::Session;
+use crate::engine::session::{Carrier, Session};
 use crate::engine::sweep;
 
 /// How long making a container may take.
@@ -106,7 +108,11 @@ async fn post_create(daemon: &RestDaemon, document: Value) -> Result<String, Eng
 /// # Errors
 ///
 /// As the engine answers; [`EngineError::Garbage`] and [`EngineError::SessionLost`] when no agent answers.
-pub(super) async fn start(daemon: &RestDaemon, plan: &Plan<'_>) -> Result<Session, EngineError> {
+pub(super) async fn start(
+    daemon: &RestDaemon,
+    plan: &Plan<'_>,
+    channel: Option<&Channel>,
+) -> Result<Session, EngineError> {
     let container = create(daemon, spec::document(plan)).await?;
     refuse_ghosts(daemon, plan, &container).await?;
     let docker = daemon
@@ -127,7 +133,10 @@ pub(super) async fn start(daemon: &RestDaemon, plan: &Plan<'_>) -> Result<Sessio
         .client
         .request("start a helper", Method::POST, &path, Payload::None, PATIENT)
         .await?;
-    let connecting = Session::connect(Box::pin(Attached::new(attached)), Box::new(container));
+    let connecting = async {
+        let carrier = carrier(Attached::new(attached), channel).await;
+        Session::connect(carrier, Box::new(container)).await
+    };
     let session = tokio::time::timeout(HELLO, connecting)
         .await
         .map_err(|_| EngineError::Timeout {
@@ -141,6 +150,17 @@ pub(super) async fn start(daemon: &RestDaemon, plan: &Plan<'_>) -> Result<Sessio
             what: "speak to the helper's agent".to_owned(),
             cause: "it serves other roots than it was started with".to_owned(),
         })
+    }
+}
+
+/// What the agent speaks through: the channel when it comes that way, else the attached stream.
+async fn carrier(mut attached: Attached, channel: Option<&Channel>) -> Pin<Box<dyn Carrier>> {
+    let Some(channel) = channel else {
+        return Box::pin(attached);
+    };
+    tokio::select! {
+        Ok(stream) = channel.accept() => Box::pin(stream),
+        () = attached.speaks() => Box::pin(attached),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the helpers of one engine share: the image's name, the guard, and how many are being removed.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,8 @@ struct Inner {
     image: Mutex<Option<String>>,
     removing: watch::Sender<usize>,
     marks: AtomicU64,
+    /// Whether the engine could not mount a channel's directory.
+    no_channels: AtomicBool,
     /// When and why no helper could run.
     refused: StdMutex<Option<(Instant, String)>>,
 }
@@ -59,6 +61,7 @@ impl Crew {
             image: Mutex::default(),
             removing: watch::Sender::new(0),
             marks: AtomicU64::new(0),
+            no_channels: AtomicBool::new(false),
             refused: StdMutex::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -77,6 +80,16 @@ impl Crew {
     pub(super) fn ghost_mark(&self) -> String {
         let count = self.inner.marks.fetch_add(1, Ordering::Relaxed);
         format!("{}-{count}.", self.inner.owner.session)
+    }
+
+    /// Whether helpers may have a way for bulk data past the engine.
+    pub(super) fn has_channels(&self) -> bool {
+        !self.inner.no_channels.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that the engine cannot mount such a way.
+    pub(super) fn forgo_channels(&self) {
+        self.inner.no_channels.store(true, Ordering::Relaxed);
     }
 
     /// The agent's image on the engine; sent when it is not there.

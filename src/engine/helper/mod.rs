@@ -2,6 +2,7 @@
 
 mod attach;
 mod bisect;
+mod channel;
 mod container;
 mod crew;
 mod fallback;
@@ -109,6 +110,7 @@ async fn with_mounts(
         flavour: about.flavour,
         arch: &about.arch,
         purpose: spec.purpose,
+        channel: spec.purpose.is_bulk() && about.same_host,
     };
     let started = match mounts.is_empty() {
         true => None,

@@ -1,7 +1,10 @@
 //! What a helper container is made of, as the document that `POST /containers/create` takes. Pure; talks to nobody.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
+use super::channel::SOCKET;
 use super::image::AGENT_PATH;
 use crate::engine::daemon::Flavour;
 use crate::engine::labels;
@@ -51,6 +54,8 @@ pub(super) struct Plan<'a> {
     pub(super) owner: &'a Owner,
     /// The value of [`labels::GHOST`] by which volumes made by mistake are recognised.
     pub(super) ghost: &'a str,
+    /// The directory with the socket for bulk data, on the engine's host.
+    pub(super) channel: Option<&'a Path>,
 }
 
 /// Whose a helper is.
@@ -74,6 +79,8 @@ impl Owner {
     }
 }
 
+/// Where the directory with the socket for bulk data is mounted.
+const CHANNEL: &str = "/vole/channel";
 /// Where the directory of all volumes is mounted.
 const STORE: &str = "/vole/store";
 
@@ -88,16 +95,15 @@ fn root(index: usize, mounting: &Mounting) -> String {
 
 /// The document that makes the helper.
 pub(super) fn document(plan: &Plan<'_>) -> Value {
-    let roots: Vec<String> = plan
-        .mounts
-        .iter()
-        .enumerate()
-        .map(|(n, mounting)| root(n, mounting))
-        .collect();
+    let roots = plan.mounts.iter().enumerate().map(|(n, mounting)| root(n, mounting));
+    let channel = plan
+        .channel
+        .map(|_| ["--channel".to_owned(), format!("{CHANNEL}/{SOCKET}")]);
+    let command: Vec<String> = channel.into_iter().flatten().chain(roots).collect();
     json!({
         "Image": plan.image,
         "Entrypoint": [AGENT_PATH],
-        "Cmd": roots,
+        "Cmd": command,
         "User": "0:0",
         "WorkingDir": "/",
         "OpenStdin": true,
@@ -130,6 +136,7 @@ fn host_config(plan: &Plan<'_>) -> Value {
     let mounts = plan.mounts.iter().enumerate();
     config["Mounts"] = mounts
         .filter_map(|(index, mounting)| mount(index, mounting, plan))
+        .chain(plan.channel.map(|dir| bind(&dir.to_string_lossy(), CHANNEL, true)))
         .collect();
     if let Some(Mounting::InContainer { container, .. }) = plan.mounts.first() {
         config["PidMode"] = format!("container:{container}").into();
@@ -222,6 +229,7 @@ mod tests {
             purpose,
             owner: &owner,
             ghost: "s1-1",
+            channel: None,
         })
     }
 
@@ -294,6 +302,31 @@ mod tests {
         );
         let podman = made(Flavour::Podman, &volume);
         assert_eq!(podman["HostConfig"]["AutoRemove"], false);
+    }
+
+    #[test]
+    fn a_way_for_bulk_data_is_one_directory_more_and_read_only() {
+        let owner = Owner {
+            session: "s1".into(),
+            client: "c1".into(),
+        };
+        let made = document(&Plan {
+            image: "i",
+            flavour: Flavour::Docker,
+            mounts: &[Mounting::Volume("v".into())],
+            purpose: Purpose::Unpack,
+            owner: &owner,
+            ghost: "s1-1",
+            channel: Some(Path::new("/run/user/0/vole-7-0.channel")),
+        });
+        assert_eq!(made["Cmd"], json!(["--channel", "/vole/channel/socket", "/vole/0"]));
+        let mounts = made["HostConfig"]["Mounts"].as_array().unwrap().clone();
+        assert_eq!((mounts[0]["ReadOnly"].as_bool(), mounts.len()), (Some(false), 2));
+        assert_eq!(mounts[1]["Source"], "/run/user/0/vole-7-0.channel");
+        assert_eq!(
+            (&mounts[1]["Target"], &mounts[1]["ReadOnly"]),
+            (&json!("/vole/channel"), &json!(true))
+        );
     }
 
     #[test]

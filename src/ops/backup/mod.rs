@@ -1,5 +1,11 @@
 //! Copies mounts into archives that prove by themselves that they are whole.
 
+mod plan;
+mod run;
+mod sink;
+pub mod words;
+
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,6 +18,7 @@ use crate::archive::Archive;
 use crate::engine::{Engine, EngineError};
 use crate::model::Mount;
 use crate::model::size::Measured;
+pub(in crate::ops) use run::check as check_source;
 
 /// What is to be copied.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +61,10 @@ pub struct Row {
 
 /// News of a run.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per archive; of the small ones there are ten a second"
+)]
 pub enum Event {
     /// A row is worked on.
     Progress {
@@ -86,23 +97,77 @@ pub struct Report {
     pub cancelled: bool,
 }
 
+/// Why there is no archive. Nothing of it was kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BackupError {
+    /// The operator cancelled.
+    #[error("cancelled; nothing of it was kept")]
+    Cancelled,
+    /// Something failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<EngineError> for BackupError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Cancelled => Self::Cancelled,
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 /// Makes the plan. Writes nothing. `sizes` says what was measured of a mount before.
 ///
 /// # Errors
 ///
-/// When there is no place for archives (no `HOME`).
+/// When there is no place for archives (no `HOME`, a directory that is not there), or the engine does not answer.
 pub async fn plan(
     engine: &Engine,
     request: Request,
     sizes: &(dyn Fn(&Mount) -> Option<Measured> + Sync),
     at: OffsetDateTime,
 ) -> Result<Plan, EngineError> {
-    let _ = (engine, request, sizes, at);
-    Err(EngineError::Refused { reason: "SEAM".into() })
+    plan::plan(engine, request, sizes, at, plan::Way::Files).await
+}
+
+/// Makes the plan for one mount whose archive goes into a pipe, see [`stream`].
+///
+/// # Errors
+///
+/// When the engine does not answer.
+pub async fn plan_stream(
+    engine: &Engine,
+    mount: Arc<Mount>,
+    compression: Compression,
+    sizes: &(dyn Fn(&Mount) -> Option<Measured> + Sync),
+    at: OffsetDateTime,
+) -> Result<Plan, EngineError> {
+    let request = Request {
+        mounts: vec![mount],
+        to: None,
+        compression,
+    };
+    plan::plan(engine, request, sizes, at, plan::Way::Pipe).await
 }
 
 /// Carries a plan out, row by row. What fails leaves nothing behind, and the next row is tried.
 pub async fn run(engine: &Engine, plan: &Plan, news: mpsc::Sender<Event>, cancel: CancellationToken) -> Report {
-    let _ = (engine, plan, news, cancel);
-    Report::default()
+    run::run(engine, plan, &news, &cancel).await
+}
+
+/// Carries a plan of [`plan_stream`] out: copies its mount into a pipe. Whoever reads finds the trailer at the end of a whole archive alone. The
+/// path of the archive that is returned is `-`.
+///
+/// # Errors
+///
+/// When it could not be copied, or the pipe was closed. Its reader has a part that proves to be one.
+pub async fn stream(
+    engine: &Engine,
+    plan: &Plan,
+    out: Box<dyn Write + Send>,
+    news: mpsc::Sender<Event>,
+    cancel: CancellationToken,
+) -> Result<Archive, BackupError> {
+    run::stream(engine, plan, out, &news, &cancel).await
 }

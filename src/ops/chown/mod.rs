@@ -1,8 +1,6 @@
 //! Changes owners and modes of a mount's entries, by a plan that can be read and with a journal that takes it back.
 
 mod gather;
-mod place;
-mod refuse;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -20,6 +18,7 @@ use vole_agent::proto::own::{Census, Change, Skipped};
 use crate::engine::{Engine, EngineError};
 use crate::journal::{self, JournalId};
 use crate::model::{BytePath, Mount};
+pub use crate::ops::writable::Seen;
 
 /// What a change is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,17 +62,6 @@ impl Block {
     pub fn needs_name(&self) -> bool {
         !matches!(self, Self::Running { .. })
     }
-}
-
-/// What tells an opened root from another one at its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
-    /// Major and minor number of the device that holds it.
-    pub dev: (u32, u32),
-    /// Its inode number.
-    pub ino: u64,
-    /// When it was made, in nanoseconds since the epoch, where that can be told.
-    pub born: Option<i128>,
 }
 
 /// What a change would do.

@@ -10,11 +10,10 @@ use tokio_util::sync::CancellationToken;
 use vole_agent::proto::Fault;
 use vole_agent::proto::own::{Group, OwnItem, Skipped, Why};
 
-use super::gather::{self, Now};
-use super::place::{at, refusal};
-use super::{Plan, Progress, Report};
+use super::{Plan, Progress, Report, gather};
 use crate::engine::{Engine, EngineError, Owning, Purpose, Session};
 use crate::journal::{self, End, Header, Operation, Own, Site, Writer};
+use crate::ops::writable::{self, Now, at, refusal};
 
 /// Skips that a report holds.
 const SKIPS: usize = 1000;
@@ -85,7 +84,7 @@ async fn begin(
 ) -> Result<(Session, u32, Now, Writer), EngineError> {
     let request = &plan.request;
     let planned = &request.mount;
-    let now = gather::now(engine, &planned.id, &planned.name, planned.kind, &request.path).await?;
+    let now = writable::now(engine, &planned.id, &planned.name, planned.kind, &request.path).await?;
     let site = Site::of(planned, None, (0, 0), 0);
     if let Some(why) = site.differs(&now.mount, now.is_dated()) {
         return Err(refusal(format!(
@@ -107,7 +106,7 @@ async fn begin(
             planned.name
         )));
     }
-    let (session, root) = gather::open(engine, &now.mount, Purpose::Own).await?;
+    let (session, root) = writable::open(engine, &now.mount, Purpose::Own).await?;
     let (info, seen) = now.survey.check(&session, root, request.path.as_bytes()).await?;
     if plan.seen.is_some_and(|planned| planned != seen) {
         return Err(refusal(format!(

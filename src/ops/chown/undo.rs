@@ -7,12 +7,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vole_agent::proto::own::{Group, Record, Undone};
 
-use super::gather;
-use super::place::refusal;
 use super::{Progress, UndoReport};
 use crate::engine::{Engine, EngineError, Purpose, Session};
 use crate::journal::{self, Header, JournalId, Operation, Own, Undoing};
 use crate::model::{BytePath, MountKind};
+use crate::ops::writable::{self, refusal};
 use crate::text;
 
 /// Skips that a report holds.
@@ -46,12 +45,17 @@ pub(super) async fn undo(
     })
     .await
     .map_err(unread)?;
+    let Operation::Own(own) = undoing.header().operation.clone() else {
+        let words = undoing.header().words();
+        return Err(refusal(format!(
+            "journal {id} is of a {words}, which nothing takes back: `vole recover` brings to an end what was cut short"
+        )));
+    };
     let opening = open(engine, undoing.header());
     let (session, root, dev) = cancel
         .run_until_cancelled(opening)
         .await
         .unwrap_or(Err(EngineError::Cancelled))?;
-    let Operation::Own(own) = undoing.header().operation.clone();
     let mut back = Back {
         session,
         root,
@@ -86,11 +90,11 @@ async fn open(engine: &Engine, header: &Header) -> Result<(Session, u32, (u32, u
         )));
     }
     let site = &header.mount;
-    let now = gather::now(engine, &site.id, &site.name, site.kind, &BytePath::root()).await?;
+    let now = writable::now(engine, &site.id, &site.name, site.kind, &BytePath::root()).await?;
     if let Some(why) = site.differs(&now.mount, now.is_dated()) {
         return Err(refusal(format!("{} is not the one that was changed: {why}", site.name)));
     }
-    let (session, root) = gather::open(engine, &now.mount, Purpose::Own).await?;
+    let (session, root) = writable::open(engine, &now.mount, Purpose::Own).await?;
     let (info, seen) = now.survey.check(&session, root, b"").await?;
     // A number is given again to the next directory; the time of its making is not.
     let reborn = matches!((site.born, seen.born), (Some(was), Some(is)) if was != is);

@@ -9,11 +9,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps};
+use rustix::fs::{self, AtFlags, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 use vole_agent::proto::Time;
 
 use super::GetError;
+use crate::store;
 
 /// Tells apart the downloads of one process.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -73,7 +74,7 @@ impl Beginning {
 
     /// Makes it a file.
     pub(super) fn file(&mut self) -> Result<File, GetError> {
-        let file = create(self.parent.as_fd(), &self.name).map_err(|error| local("create", &self.path(), error))?;
+        let file = store::create_new(&self.parent, &self.name).map_err(|error| local("create", &self.path(), error))?;
         self.standing = true;
         Ok(file)
     }
@@ -96,18 +97,7 @@ impl Beginning {
     /// Gives it its final name, where nothing stands, and makes that last.
     pub(super) fn put_in_place(mut self) -> Result<PathBuf, GetError> {
         let destination = self.parent_path.join(&self.place);
-        let renamed = fs::renameat_with(
-            &self.parent,
-            &self.name,
-            &self.parent,
-            &self.place,
-            RenameFlags::NOREPLACE,
-        );
-        let renamed = match renamed {
-            // A file system without that flag: a hard link never replaces either, but only files have them.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.link_in_place(),
-            other => other,
-        };
+        let renamed = store::rename_new(&self.parent, &self.name, &self.place);
         match renamed {
             Ok(()) => self.standing = false,
             Err(Errno::EXIST) => return Err(GetError::Exists(destination)),
@@ -115,17 +105,6 @@ impl Beginning {
         }
         fs::fsync(&self.parent).map_err(|error| local("secure", &self.parent_path, error))?;
         Ok(destination)
-    }
-
-    fn link_in_place(&self) -> rustix::io::Result<()> {
-        let kind = fs::statat(&self.parent, &self.name, AtFlags::SYMLINK_NOFOLLOW)?;
-        if fs::FileType::from_raw_mode(kind.st_mode).is_dir() {
-            // `mkdir` never replaces, and `rename` onto the empty directory that it made does no harm.
-            fs::mkdirat(&self.parent, &self.place, Mode::RWXU)?;
-            return fs::renameat(&self.parent, &self.name, &self.parent, &self.place);
-        }
-        fs::linkat(&self.parent, &self.name, &self.parent, &self.place, AtFlags::empty())?;
-        fs::unlinkat(&self.parent, &self.name, AtFlags::empty())
     }
 }
 
@@ -140,12 +119,6 @@ impl Drop for Beginning {
             other => other,
         };
     }
-}
-
-/// Creates a file that was not there, for its owner alone.
-pub(super) fn create(dir: impl AsFd, name: &OsStr) -> rustix::io::Result<File> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    fs::openat(dir, name, flags, Mode::RUSR | Mode::WUSR).map(File::from)
 }
 
 /// Makes a directory that was not there, for its owner alone, and opens it.

@@ -15,6 +15,7 @@ use super::levels::{Level, Levels};
 use super::{GetError, Progress, Report, Skipped, special};
 use crate::engine::{EngineError, Session};
 use crate::model::BytePath;
+use crate::store;
 
 /// Entries of a directory asked for at once.
 const PAGE: u32 = 1024;
@@ -226,7 +227,7 @@ impl Job<'_> {
                 self.report.symlinks += u64::from(made.is_ok());
                 made.map(|()| None)
             }
-            Kind::File => match dest::create(dir, &name) {
+            Kind::File => match store::create_new(dir, &name) {
                 Ok(file) => {
                     self.file(path, entry, file, dir, &name, destination).await?;
                     Ok(None)

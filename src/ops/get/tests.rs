@@ -176,7 +176,7 @@ fn deep(dir: &Path, levels: usize) {
     for _ in 0..levels {
         here = dest::make_dir(&here, "some_directory".as_ref()).unwrap();
     }
-    dest::create(&here, "end".as_ref()).unwrap();
+    crate::store::create_new(&here, "end".as_ref()).unwrap();
 }
 
 #[tokio::test]

@@ -51,11 +51,19 @@ fn draw(files: &Files, buffer: &mut Buffer, parts: Parts, theme: &Theme) {
             }
             (None, Root::Opening) => {
                 line(buffer, parts.head, &name(files, theme), Line::default());
-                message(buffer, parts.list, theme.dim, "opening the mount through a helper …");
+                let words = match files.archive {
+                    Some(_) => "reading the archive to its end, for what is in it …",
+                    None => "opening the mount through a helper …",
+                };
+                message(buffer, parts.list, theme.dim, words);
             }
             (None, Root::Refused(why)) => {
                 line(buffer, parts.head, &name(files, theme), Line::default());
-                message(buffer, parts.list, theme.fault, "this mount cannot be browsed");
+                let words = match files.archive {
+                    Some(_) => "this archive cannot be browsed",
+                    None => "this mount cannot be browsed",
+                };
+                message(buffer, parts.list, theme.fault, words);
                 let below = Rect {
                     y: parts.list.y + 2,
                     height: parts.list.height.saturating_sub(2),

@@ -1,6 +1,7 @@
 //! Benchmarks: paired runs in alternating order against what people use today, on private engines and generated trees.
 //! Prints a table for the README. Knows vole only from outside.
 
+mod copies;
 mod fleet;
 mod owners;
 mod screen;
@@ -43,6 +44,9 @@ pub(crate) fn run(only: &[&str]) -> anyhow::Result<()> {
     }
     if wanted("doctor") {
         owners::doctor(&vole, &mut table)?;
+    }
+    if wanted("copies") {
+        copies::run(&vole, &mut table)?;
     }
     println!("\n{table}");
     Ok(())
@@ -164,25 +168,31 @@ fn agent_memory(vole: &Vole, home: &Home, engine: &Engine) -> anyhow::Result<u64
     let mut pids: Vec<String> = Vec::new();
     while child.try_wait()?.is_none() {
         if pids.is_empty() {
-            for id in engine.helper_ids() {
-                let output = engine.try_run(&["inspect", "-f", "{{.State.Pid}}", &id]);
-                let pid = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-                if !pid.is_empty() && pid != "0" {
-                    pids.push(pid);
-                }
-            }
+            pids = helper_pids(engine);
         }
-        for pid in &pids {
-            if let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) {
-                let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-                let kib = line
-                    .and_then(|rest| rest.split_whitespace().next())
-                    .and_then(|word| word.parse::<u64>().ok());
-                peak = peak.max(kib.unwrap_or(0) * 1024 / 1000);
-            }
-        }
+        peak = pids.iter().map(|pid| peak_of(pid)).max().unwrap_or(0).max(peak);
         std::thread::sleep(Duration::from_millis(10));
     }
     ensure!(peak > 0, "the agent was never seen");
     Ok(peak)
+}
+
+/// The processes of the helpers that run.
+fn helper_pids(engine: &Engine) -> Vec<String> {
+    let pid = |id: String| {
+        let output = engine.try_run(&["inspect", "-f", "{{.State.Pid}}", &id]);
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let pids = engine.helper_ids().into_iter().map(pid);
+    pids.filter(|pid| !pid.is_empty() && pid != "0").collect()
+}
+
+/// The most memory in kB that a process had; 0 of one that is gone.
+fn peak_of(pid: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|word| word.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024 / 1000
 }

@@ -5,6 +5,7 @@ mod svg;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -19,11 +20,15 @@ use scenes::{SCENES, SIZES, Scene, Step};
 /// Lists the digest of every picture, so that a PNG that belongs to another SVG is noticed without drawing it.
 const SUMS: &str = "SHA256SUMS";
 
+/// Where the demo's archives stand for as long as a scene is played; pictures show it.
+const ARCHIVES: &str = "/tmp/vole-demo";
+
 /// What makes the demo show the same on every machine and every day.
 const REPRODUCIBLE: &[(&str, &str)] = &[
     ("VOLE_DEMO_NOW", "2026-01-15T09:30:00Z"),
     ("VOLE_DEMO_INSTANT", "1"),
     ("COLORTERM", "truecolor"),
+    ("VOLE_DEMO_ARCHIVES", ARCHIVES),
 ];
 
 /// Makes every picture anew.
@@ -115,7 +120,11 @@ fn draw_all(vole: &Vole) -> anyhow::Result<Vec<(String, String)>> {
     for scene in SCENES {
         for (columns, rows) in SIZES {
             let name = format!("{}-{columns}x{rows}", scene.name);
-            drawn.push((name, play(vole, scene, *columns, *rows)));
+            let picture = play(vole, scene, *columns, *rows);
+            match fs::remove_dir_all(ARCHIVES) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).context(ARCHIVES),
+                _ => drawn.push((name, picture)),
+            }
         }
     }
     Ok(drawn)

@@ -21,10 +21,11 @@ use crate::proto::archive::Compression;
 const AHEAD: usize = 1;
 /// How often who delivers is asked whether to go on.
 const PULSE: Duration = Duration::from_millis(50);
-/// Stack of a thread: large buffers live on the heap.
-const STACK: usize = 512 << 10;
+/// Stack of a thread. Deflate's state passes over it on its way to the heap.
+const STACK: usize = 2 << 20;
 
 /// What goes to the thread that hashes.
+#[derive(Debug)]
 enum Step {
     Piece(Piece),
     /// Asks for the digest so far.
@@ -32,7 +33,8 @@ enum Step {
 }
 
 /// Where a writer puts its pieces.
-pub(crate) struct Feed {
+#[derive(Debug)]
+pub struct Feed {
     free: Receiver<Piece>,
     hash: SyncSender<Step>,
 }
@@ -69,7 +71,7 @@ struct Station {
 /// # Errors
 ///
 /// What `write` or `deliver` says, the second when both do; and when a press fails or a thread cannot be started.
-pub(crate) fn run<T, E>(
+pub fn run<T, E>(
     compression: Compression,
     presses: usize,
     write: impl FnOnce(Feed, Piece) -> Result<T, E> + Send,
@@ -117,7 +119,6 @@ fn start_press<'scope>(
     compression: Compression,
     free: &Sender<Piece>,
 ) -> io::Result<Station> {
-    let mut press = Press::new(compression)?;
     let (work, pieces) = sync_channel::<Piece>(AHEAD);
     let (out, pressed) = sync_channel(AHEAD);
     let (used, empties) = channel();
@@ -126,6 +127,14 @@ fn start_press<'scope>(
     }
     let free = free.clone();
     spawn(scope, move || {
+        let mut press = match Press::new(compression) {
+            Ok(press) => press,
+            Err(error) => {
+                // Who collects may have gone.
+                drop(out.send(Err(error)));
+                return;
+            }
+        };
         while let (Ok(mut piece), Ok(mut empty)) = (pieces.recv(), empties.recv()) {
             let done = press.press(&mut piece, &mut empty).map(|()| empty);
             piece.filled = 0;

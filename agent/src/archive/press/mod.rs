@@ -10,7 +10,7 @@ use flate2::{Compress, Crc, FlushCompress, Status};
 use super::writer::Piece;
 use crate::proto::archive::Compression;
 
-pub(crate) use line::{Feed, run};
+pub use line::{Feed, run};
 
 /// Bytes of the tar stream in a piece.
 pub(crate) const PIECE: usize = 1 << 20;

@@ -91,7 +91,7 @@ fn where_another_user_would_lose_access_the_name_must_be_typed() {
     };
     let mut state = planned_with(|plan| plan.blocks = vec![block]);
     assert_eq!(keys(&mut state, "enter y enter"), []);
-    assert!(matches!(state.dialog, Some(Dialog::OwnName { wrong: true, .. })));
+    assert!(matches!(state.dialog, Some(Dialog::Name { wrong: true, .. })));
     assert_eq!(wanted(keys(&mut state, "ctrl-u d b enter")).len(), 1);
     assert_eq!(state.dialog, None);
     let block = Block::Running {

@@ -2,6 +2,7 @@
 //! agent once the mount is open. Changes nothing.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -25,21 +26,21 @@ const SYSTEM: [&[u8]; 3] = [b"etc", b"usr", b"bin"];
 
 /// Where a mount is, as far as that can be told before it is open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Survey {
+pub(in crate::ops) struct Survey {
     /// The host's paths of the mount: as written, and with symlinks resolved.
-    pub(super) known: Vec<String>,
+    pub(in crate::ops) known: Vec<String>,
     /// The resolved one.
-    pub(super) resolved: Option<String>,
+    pub(in crate::ops) resolved: Option<String>,
     /// What other mounts' paths resolve to, in the order asked.
-    pub(super) others: Vec<Option<String>>,
+    pub(in crate::ops) others: Vec<Option<String>>,
     /// Device and inode of the mount's root, where this user may look.
-    pub(super) inode: Option<((u32, u32), u64)>,
+    pub(in crate::ops) inode: Option<((u32, u32), u64)>,
     /// When the mount's root was made, in nanoseconds since the epoch, where this user may look.
-    pub(super) born: Option<i128>,
+    pub(in crate::ops) born: Option<i128>,
     /// What is mounted beneath on the host, relative to the mount.
-    pub(super) leave: Vec<Vec<u8>>,
+    pub(in crate::ops) leave: Vec<Vec<u8>>,
     /// Why it is refused.
-    pub(super) refused: Option<String>,
+    pub(in crate::ops) refused: Option<String>,
     ground: Ground,
     plain: bool,
     /// Whether the engine runs on this host.
@@ -47,7 +48,7 @@ pub(super) struct Survey {
 }
 
 /// The path of the engine's host at which a mount's contents stand.
-pub(super) fn base(mount: &Mount) -> Option<&str> {
+pub(in crate::ops) fn base(mount: &Mount) -> Option<&str> {
     match mount.kind {
         MountKind::Bind => Some(&mount.name),
         MountKind::Tmpfs | MountKind::Image => None,
@@ -100,7 +101,7 @@ fn is_mounted_on_use(mount: &Mount) -> bool {
 /// # Errors
 ///
 /// When this host's paths do not answer.
-pub(super) async fn survey(
+pub(in crate::ops) async fn survey(
     about: &About,
     mount: &Mount,
     below: &[u8],
@@ -171,7 +172,12 @@ fn look(survey: &mut Survey, layers: &[String], others: &[String], below: &[u8])
     };
     let engine_dirs: Vec<String> = survey.ground.engine_dirs.iter().filter_map(resolve).collect();
     survey.ground.engine_dirs.extend(engine_dirs);
-    survey.ground.homes = homes(&fs::read("/etc/passwd").unwrap_or_default());
+    match fs::read("/etc/passwd") {
+        Ok(passwd) => survey.ground.homes = homes(&passwd),
+        // A host without it has no people.
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => survey.refused = Some(format!("whose home it may be cannot be told: /etc/passwd: {error}")),
+    }
     survey.others = others.iter().map(resolve).collect();
     survey.known.extend(layers.iter().filter_map(resolve));
     let Some(path) = survey.known.first().cloned() else {
@@ -195,7 +201,9 @@ fn look(survey: &mut Survey, layers: &[String], others: &[String], below: &[u8])
         ((rustix::fs::major(dev), rustix::fs::minor(dev)), meta.ino())
     });
     let mounts = Mounts::read();
-    survey.leave = beneath(mounts.as_ref(), resolved.as_bytes());
+    survey.leave = mounts
+        .as_ref()
+        .map_or_else(Vec::new, |mounts| mounts.beneath(resolved.as_bytes()));
     let place = mounts.as_ref().and_then(|mounts| {
         let place = refuse::join(&resolved, below);
         Some((mounts, mounts.locate_canonical(place.as_bytes())?))
@@ -208,16 +216,6 @@ fn look(survey: &mut Survey, layers: &[String], others: &[String], below: &[u8])
     }
     survey.known.push(resolved.clone());
     survey.resolved = Some(resolved);
-}
-
-/// Mount points beneath a path, relative to it.
-fn beneath(mounts: Option<&Mounts>, path: &[u8]) -> Vec<Vec<u8>> {
-    let points = mounts.into_iter().flat_map(Mounts::points);
-    let below = points.filter_map(|point| point.strip_prefix(path)?.strip_prefix(b"/"));
-    let mut leave: Vec<Vec<u8>> = below.filter(|rest| !rest.is_empty()).map(<[u8]>::to_vec).collect();
-    leave.sort();
-    leave.dedup();
-    leave
 }
 
 /// The homes of people and of root.
@@ -240,7 +238,7 @@ impl Survey {
     /// # Errors
     ///
     /// [`EngineError::Refused`], or when the root cannot be looked at.
-    pub(super) async fn check(
+    pub(in crate::ops) async fn check(
         &self,
         session: &Session,
         root: u32,
@@ -318,7 +316,7 @@ async fn is_system(session: &Session, root: u32) -> bool {
 }
 
 /// A place in a root.
-pub(super) fn at(root: u32, path: &[u8]) -> At {
+pub(in crate::ops) fn at(root: u32, path: &[u8]) -> At {
     At {
         root,
         path: path.to_vec(),
@@ -326,7 +324,7 @@ pub(super) fn at(root: u32, path: &[u8]) -> At {
 }
 
 /// An operation that is not begun.
-pub(super) fn refusal(reason: String) -> EngineError {
+pub(in crate::ops) fn refusal(reason: String) -> EngineError {
     EngineError::Refused { reason }
 }
 
@@ -339,15 +337,5 @@ mod tests {
         let passwd = b"root:x:0:0:r:/root:/bin/sh\ndaemon:x:1:1::/usr/sbin:/x\nann:x:1000:1::/data/ann:/bin/sh\n\
             nobody:x:65534:1::/nonexistent:/x\nodd:x:1001:1::/:/x\nbroken\nx:x:1002\n";
         assert_eq!(homes(passwd), ["/root", "/data/ann"]);
-    }
-
-    #[test]
-    fn what_is_mounted_beneath_is_left() {
-        let mounts = Mounts::parse(
-            b"1 0 8:1 / / rw - ext4 a rw\n2 1 8:2 / /srv/a/b rw - ext4 a rw\n3 1 8:2 / /srv/a rw - ext4 a rw\n\
-            4 1 8:2 / /srv/a/b rw - ext4 a rw\n5 1 8:2 / /srv/ab rw - ext4 a rw\n",
-        );
-        assert_eq!(beneath(Some(&mounts), b"/srv/a"), [b"b".to_vec()]);
-        assert_eq!(beneath(None, b"/srv"), Vec::<Vec<u8>>::new());
     }
 }

@@ -1,4 +1,4 @@
-//! Which places `vole` never changes owners in, whatever is asked: pure rules over paths and what the agent says of an
+//! Which places `vole` never writes to, whatever is asked: pure rules over paths and what the agent says of an
 //! opened root.
 
 use vole_agent::proto::{Kind, RootInfo};

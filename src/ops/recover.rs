@@ -1,0 +1,332 @@
+//! Brings to an end what a killed vole left half-done: a volume that was being made for a restore goes, a target whose
+//! contents were being replaced gets its old contents or its new ones. Reads the journal; touches nothing that is not in it.
+
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+use super::restore::existing::{is_empty, reason, unused};
+use super::writable::{self, Now, Seen, refusal};
+use crate::engine::{Engine, EngineError, Purpose, Session};
+use crate::journal::{JournalId, Listed, Operation, Restore, Site, Stage, Store, Undoing, Unfinished};
+use crate::model::{BytePath, VolumeName};
+
+/// What would be done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// When it was made.
+    pub at: OffsetDateTime,
+    /// One row per operation that was cut short, the oldest first.
+    pub rows: Vec<Row>,
+    /// Changes of owners and modes that were cut short: `vole undo` takes them back.
+    pub interrupted: Vec<Listed>,
+    /// Journals that could not be read.
+    pub warnings: Vec<String>,
+}
+
+/// An operation that was cut short.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Its journal.
+    pub id: JournalId,
+    /// When it began.
+    pub began: OffsetDateTime,
+    /// The operation in words.
+    pub operation: String,
+    /// The mount's name.
+    pub volume: String,
+    /// What is done about it; or why nothing can be done now.
+    pub doing: Result<Doing, String>,
+}
+
+/// What is done about an operation that was cut short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doing {
+    /// The volume that it made is removed: it is not whole.
+    Remove,
+    /// The old contents are brought back, or the new ones are brought to their place.
+    Mend,
+    /// Nothing: it is forgotten, and why.
+    Forget(String),
+}
+
+impl Doing {
+    /// What is done, in words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Remove => "the volume that was made for it is not whole and is removed".to_owned(),
+            Self::Mend => {
+                "the old contents are kept, or the new ones are brought to their place where that was begun".to_owned()
+            }
+            Self::Forget(why) => format!("{why}: it is forgotten"),
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What was brought to an end.
+    pub recovered: Vec<Recovered>,
+    /// What was not: operation, volume, and why.
+    pub failed: Vec<(String, String, String)>,
+}
+
+/// An operation that was brought to an end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovered {
+    /// The operation in words.
+    pub operation: String,
+    /// The mount's name.
+    pub volume: String,
+    /// What stands there now.
+    pub outcome: String,
+    /// Whether something has to be done by hand: what it held may be gone.
+    pub lost: bool,
+}
+
+/// Makes the plan. Changes nothing.
+///
+/// # Errors
+///
+/// When the journal's directory cannot be read.
+pub async fn plan(engine: &Engine, store: &Store, made: OffsetDateTime) -> Result<Plan, EngineError> {
+    let (found, listed) = read(store).await?;
+    let (unfinished, mut warnings) = found;
+    let (journals, more) = listed;
+    warnings.extend(
+        more.into_iter()
+            .filter(|one| !warnings.contains(one))
+            .collect::<Vec<_>>(),
+    );
+    let mut rows = Vec::new();
+    for one in unfinished {
+        let doing = match decide(engine, &one).await {
+            Ok(doing) => Ok(doing),
+            Err(error) => Err(reason(error)),
+        };
+        rows.push(Row {
+            began: one.header.began(),
+            operation: one.header.words(),
+            volume: one.header.mount.name.clone(),
+            id: one.id,
+            doing,
+        });
+    }
+    let interrupted = journals.into_iter();
+    Ok(Plan {
+        at: made,
+        rows,
+        interrupted: interrupted
+            .filter(|one| one.stage == Stage::Interrupted && one.entries > 0)
+            .collect(),
+        warnings,
+    })
+}
+
+type Read<T> = (Vec<T>, Vec<String>);
+
+async fn read(store: &Store) -> Result<(Read<Unfinished>, Read<Listed>), EngineError> {
+    let dir = store.dir().display().to_string();
+    let store = store.clone();
+    let reading = tokio::task::spawn_blocking(move || Ok((store.unfinished()?, store.list()?))).await;
+    reading
+        .map_err(std::io::Error::other)
+        .and_then(|read: std::io::Result<_>| read)
+        .map_err(|error| refusal(format!("the journals in {dir} cannot be listed: {error}")))
+}
+
+/// Operations of an engine that were cut short, for a word at the start of a command: in words.
+pub async fn unfinished(store: &Store) -> Vec<String> {
+    let store = store.clone();
+    let reading = tokio::task::spawn_blocking(move || store.unfinished());
+    match reading.await {
+        Ok(Ok((found, _))) => found.iter().map(|one| one.header.words()).collect(),
+        // `vole recover` says why it cannot be read; another command was not asked about it.
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    }
+}
+
+fn restore(unfinished: &Unfinished) -> Result<&Restore, EngineError> {
+    match &unfinished.header.operation {
+        Operation::Restore(restore) => Ok(restore),
+        Operation::Own(_) => Err(refusal(
+            "it is a change of owners, which `vole undo` takes back".to_owned(),
+        )),
+    }
+}
+
+async fn decide(engine: &Engine, unfinished: &Unfinished) -> Result<Doing, EngineError> {
+    let makes = restore(unfinished)?.makes;
+    let site = &unfinished.header.mount;
+    let name = &site.name;
+    if site.kind.is_volume() && engine.daemon.volume(&VolumeName::new(name.as_str())).await?.is_none() {
+        return Ok(Doing::Forget(format!("there is no volume {name}")));
+    }
+    let now = writable::now(engine, &site.id, name, site.kind, &BytePath::root()).await?;
+    if now.mount.driver != site.driver || now.mount.options != site.options {
+        return Ok(Doing::Forget(another(name)));
+    }
+    if let Some(why) = &now.survey.refused {
+        return Err(refusal(why.clone()));
+    }
+    if makes && !now.mount.attachments.is_empty() {
+        let users: Vec<&str> = now.mount.attachments.iter().map(|one| one.container.as_str()).collect();
+        return Err(refusal(format!(
+            "{} knows the volume {name}, which is not whole: remove the container first",
+            users.join(", ")
+        )));
+    }
+    unused(&now, name)?;
+    let (session, root) = writable::open(engine, &now.mount, Purpose::Measure).await?;
+    look(unfinished, &now, &session, root, makes).await
+}
+
+async fn look(
+    unfinished: &Unfinished,
+    now: &Now,
+    session: &Session,
+    root: u32,
+    makes: bool,
+) -> Result<Doing, EngineError> {
+    let name = &unfinished.header.mount.name;
+    let (_, seen) = now.survey.check(session, root, b"").await?;
+    let known = match makes {
+        true => unfinished.made.as_ref(),
+        false => Some(&unfinished.header.mount),
+    };
+    match known {
+        Some(site) if !is_same(site, seen) => Ok(Doing::Forget(another(name))),
+        Some(_) if makes => Ok(Doing::Remove),
+        Some(_) => Ok(Doing::Mend),
+        None if is_empty(session, root).await? => Ok(Doing::Remove),
+        None => Ok(Doing::Forget(format!(
+            "volume {name} holds what this did not put there"
+        ))),
+    }
+}
+
+fn another(name: &str) -> String {
+    format!("another {name} stands there now, which is left alone")
+}
+
+/// Whether an opened root is the one of a journal. Numbers of devices may change at a start of the host.
+fn is_same(site: &Site, seen: Seen) -> bool {
+    let same_place = match (site.born, seen.born) {
+        (Some(then), Some(born)) => then == born,
+        _ => site.dev == seen.dev,
+    };
+    same_place && site.ino == seen.ino
+}
+
+/// Carries a plan out, row by row. What could not be decided stays in the journal.
+///
+/// # Errors
+///
+/// [`EngineError::ReadOnly`].
+pub async fn run(
+    engine: &Engine,
+    store: &Store,
+    plan: &Plan,
+    cancel: CancellationToken,
+) -> Result<Report, EngineError> {
+    engine.changes()?;
+    engine.release().await;
+    let mut report = Report::default();
+    for row in &plan.rows {
+        let done = match (&row.doing, cancel.is_cancelled()) {
+            (_, true) => Err(EngineError::Cancelled),
+            (Err(why), _) => Err(refusal(why.clone())),
+            (Ok(doing), _) => carry_out(engine, store, row, doing).await,
+        };
+        match done {
+            Ok(recovered) => report.recovered.push(recovered),
+            Err(error) => {
+                let why = reason(error);
+                report.failed.push((row.operation.clone(), row.volume.clone(), why));
+            }
+        }
+    }
+    Ok(report)
+}
+
+async fn carry_out(engine: &Engine, store: &Store, row: &Row, planned: &Doing) -> Result<Recovered, EngineError> {
+    let (held, unfinished) = claim(store, &row.id).await?;
+    let doing = decide(engine, &unfinished).await?;
+    if doing != *planned {
+        return Err(refusal("it is not as it was when the plan was made".to_owned()));
+    }
+    // The helper that looked at it is gone before anything is removed.
+    engine.release().await;
+    let (outcome, lost) = match doing {
+        Doing::Forget(why) => (why, false),
+        Doing::Remove => (remove(engine, &row.volume).await?, false),
+        Doing::Mend => mend(engine, &unfinished).await?,
+    };
+    crate::fault::point("recover:done");
+    let (store, id) = (store.clone(), row.id.clone());
+    let marked = tokio::task::spawn_blocking(move || store.recovered(&id, held)).await;
+    marked
+        .map_err(std::io::Error::other)
+        .and_then(|marked| marked)
+        .map_err(|error| refusal(format!("{outcome}, but the journal could not be marked so: {error}")))?;
+    Ok(Recovered {
+        operation: row.operation.clone(),
+        volume: row.volume.clone(),
+        outcome,
+        lost,
+    })
+}
+
+/// Takes a journal, so that nobody else recovers the same.
+async fn claim(store: &Store, id: &JournalId) -> Result<(Undoing, Unfinished), EngineError> {
+    let (store, id) = (store.clone(), id.clone());
+    let claiming = tokio::task::spawn_blocking(move || -> std::io::Result<_> {
+        let mut held = store.undo(&id)?;
+        let made = held.unfinished()?;
+        let header = held.header().clone();
+        Ok(made.map(|made| (held, Unfinished { id, header, made })))
+    });
+    let claimed = claiming
+        .await
+        .map_err(std::io::Error::other)
+        .and_then(|claimed| claimed)
+        .map_err(|error| refusal(format!("its journal cannot be used: {error}")))?;
+    claimed.ok_or_else(|| refusal("it was brought to an end meanwhile".to_owned()))
+}
+
+async fn remove(engine: &Engine, name: &str) -> Result<String, EngineError> {
+    let volume = VolumeName::new(name);
+    engine.changes()?.remove_volume(&volume).await?;
+    match engine.daemon.volume(&volume).await? {
+        None => Ok(format!("volume {name}, which was not whole, is removed")),
+        Some(_) => Err(refusal(format!(
+            "the engine says that {name} was removed, but it is still there"
+        ))),
+    }
+}
+
+async fn mend(engine: &Engine, unfinished: &Unfinished) -> Result<(String, bool), EngineError> {
+    let site = &unfinished.header.mount;
+    let now = writable::now(engine, &site.id, &site.name, site.kind, &BytePath::root()).await?;
+    unused(&now, &site.name)?;
+    let (session, root) = writable::open(engine, &now.mount, Purpose::Unpack).await?;
+    let (_, seen) = now.survey.check(&session, root, b"").await?;
+    if !is_same(site, seen) {
+        return Err(refusal(another(&site.name)));
+    }
+    let mended = session.mend(root).await?;
+    let finished = mended
+        .iter()
+        .any(|one| one.id == unfinished.id.as_str() && one.finished);
+    Ok(match (finished, restore(unfinished)?.in_place) {
+        (true, _) => (format!("{} holds the new contents", site.name), false),
+        (false, false) => (format!("{} holds what it held before", site.name), false),
+        (false, true) => (
+            format!(
+                "what {} held may be gone, and not all of the new contents are there: restore it again",
+                site.name
+            ),
+            true,
+        ),
+    })
+}

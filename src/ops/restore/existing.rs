@@ -1,0 +1,294 @@
+//! A target that is there: whether it may be replaced, what it holds, and how the new contents take the place of the old ones.
+
+use time::OffsetDateTime;
+use vole_agent::proto::Order;
+use vole_agent::proto::archive::{Placing, Unpacked};
+
+use super::filling::{self, Feed};
+use super::fresh::{self, Job};
+use super::{Into, Plan};
+use crate::core::figures;
+use crate::engine::contexts::Environment;
+use crate::engine::{Engine, EngineError, Purpose, Session};
+use crate::fault;
+use crate::journal::{Header, Operation, Restore, Site, Store, Writer};
+use crate::model::{BytePath, Mount};
+use crate::ops::writable::{self, Now, Seen, at, refusal};
+
+/// What a look at a target found.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Looked {
+    pub(super) seen: Option<Seen>,
+    pub(super) refused: Option<String>,
+    /// Whether there is nothing in it.
+    pub(super) empty: bool,
+    /// Bytes that are free there.
+    pub(super) free: Option<u64>,
+}
+
+/// The mount as it is now.
+pub(super) async fn now(engine: &Engine, mount: &Mount) -> Result<Now, EngineError> {
+    writable::now(engine, &mount.id, &mount.name, mount.kind, &BytePath::root()).await
+}
+
+/// Refuses a mount that a container has mounted.
+pub(in crate::ops) fn unused(now: &Now, name: &str) -> Result<(), EngineError> {
+    let live: Vec<&str> = now
+        .uses
+        .iter()
+        .filter(|one| one.state.is_live())
+        .map(|one| one.container.as_str())
+        .collect();
+    match live.as_slice() {
+        [] => Ok(()),
+        live => Err(refusal(format!(
+            "{} has {name} mounted: stop it first, and start it again when all is done",
+            live.join(", ")
+        ))),
+    }
+}
+
+/// Looks at a target without changing anything.
+pub(super) async fn look(engine: &Engine, now: &Now) -> Result<Looked, EngineError> {
+    let mut looked = Looked {
+        seen: None,
+        refused: now.survey.refused.clone(),
+        empty: false,
+        free: None,
+    };
+    if looked.refused.is_none() {
+        looked.refused = unused(now, &now.mount.name).err().map(reason);
+    }
+    if looked.refused.is_some() {
+        return Ok(looked);
+    }
+    let (session, root) = writable::open(engine, &now.mount, Purpose::Measure).await?;
+    match now.survey.check(&session, root, b"").await {
+        Ok((_, seen)) => looked.seen = Some(seen),
+        Err(EngineError::Refused { reason }) => {
+            looked.refused = Some(reason);
+            return Ok(looked);
+        }
+        Err(error) => return Err(error),
+    }
+    let kind = session.hello().roots.get(root as usize).map(|info| info.kind);
+    if kind != Some(vole_agent::proto::Kind::Dir) {
+        looked.refused = Some("it is no directory".to_owned());
+        return Ok(looked);
+    }
+    looked.empty = is_empty(&session, root).await?;
+    looked.free = free(&session, root).await?;
+    Ok(looked)
+}
+
+/// Why something failed, without what the error adds on what stands.
+pub(in crate::ops) fn reason(error: EngineError) -> String {
+    match error {
+        EngineError::Refused { reason } | EngineError::Damaged(reason) => reason,
+        error => error.to_string(),
+    }
+}
+
+/// Whether a root holds nothing; what a file system makes of its own does not count.
+pub(in crate::ops) async fn is_empty(session: &Session, root: u32) -> Result<bool, EngineError> {
+    let page = session.list(at(root, b""), Order::Name, None, 2).await?;
+    Ok(page.entries.iter().all(|entry| entry.name == b"lost+found"))
+}
+
+async fn free(session: &Session, root: u32) -> Result<Option<u64>, EngineError> {
+    let systems = session.file_systems(vec![root]).await?;
+    let system = systems.into_iter().next().filter(|system| system.fault.is_none());
+    Ok(system.map(|system| system.free))
+}
+
+/// Refuses what has no room for the contents, where both are known.
+pub(super) async fn room(session: &Session, root: u32, needed: Option<u64>, name: &str) -> Result<(), EngineError> {
+    match (needed, free(session, root).await?) {
+        (Some(needed), Some(free)) if needed > free => Err(refusal(no_room(name, needed, free))),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn no_room(name: &str, needed: u64, free: u64) -> String {
+    format!(
+        "the contents take {}, and where {name} lies {} are free",
+        figures::bytes(needed),
+        figures::bytes(free)
+    )
+}
+
+/// Replaces what a target holds.
+pub(super) async fn run(engine: &Engine, plan: &Plan, feed: Feed, job: &Job<'_>) -> Result<Unpacked, EngineError> {
+    let Into::Existing(mount) = &plan.into else {
+        return Err(refusal("the plan is for a volume that is not there".to_owned()));
+    };
+    engine.release().await;
+    let opening = open(engine, plan, mount, true);
+    let cancelled = || EngineError::Cancelled;
+    let (session, root, now, site) = job.cancel.run_until_cancelled(opening).await.ok_or_else(cancelled)??;
+    let in_place = plan.placing() == Placing::InPlace;
+    if !in_place {
+        room(&session, root, job.room, &mount.name).await?;
+    }
+    let store = Store::of(&Environment::of_process(), &engine.id)?;
+    let writer = fresh::begin(&store, header(engine, &now, site, job, in_place)).await?;
+    fault::point("restore:made");
+    let unpack = job.unpack(root, plan.placing(), &writer);
+    let placed = async {
+        let ready = filling::fill(&session, unpack, feed, job.teller, job.cancel).await?;
+        (job.check)(&ready.unpacked, &ready.fed)?;
+        fault::point("restore:before-confirm");
+        let again = self::now(engine, mount).await?;
+        same(&now, &again)?;
+        unused(&again, &mount.name)?;
+        if job.cancel.is_cancelled() {
+            return Err(EngineError::Cancelled);
+        }
+        job.teller.say("placing", ready.unpacked.made);
+        let made = ready.unpacked.clone();
+        let placed = ready.place().await;
+        fault::point("restore:confirmed");
+        Ok((made, placed))
+    };
+    let ended = match placed.await {
+        Ok((_, Ok(unpacked))) => Ok(unpacked),
+        Ok((made, Err(error))) => Err((Some(made), error)),
+        Err(error) => Err((None, error)),
+    };
+    drop(session);
+    let Broken { made, error } = match ended {
+        Ok(unpacked) => {
+            fault::point("restore:placed");
+            fresh::close(&store, writer).await?;
+            return Ok(unpacked);
+        }
+        Err((made, error)) => Broken { made, error },
+    };
+    mend(engine, plan, mount, &store, writer, Broken { made, error }).await
+}
+
+/// How a run came to a bad end.
+struct Broken {
+    /// What was ready, when it was told to take its place.
+    made: Option<Unpacked>,
+    error: EngineError,
+}
+
+/// After a bad end: brings the target to the old contents or to the new ones, with another helper.
+async fn mend(
+    engine: &Engine,
+    plan: &Plan,
+    mount: &Mount,
+    store: &Store,
+    writer: Writer,
+    broken: Broken,
+) -> Result<Unpacked, EngineError> {
+    let Broken { made, error } = broken;
+    engine.release().await;
+    let mended = async {
+        // Whoever came meanwhile sees half of it until this is done.
+        let (session, root, ..) = open(engine, plan, mount, false).await?;
+        session.mend(root).await
+    };
+    let id = writer.id().as_str().to_owned();
+    let left = |what: String| EngineError::Left {
+        why: reason(error.clone()),
+        left: what,
+    };
+    let mended = match mended.await {
+        Ok(mended) => mended,
+        Err(why) => {
+            return Err(left(format!(
+                "{} could not be looked at again ({why}): `vole recover` does that, and brings it to its old contents or to \
+                 the new ones",
+                mount.name
+            )));
+        }
+    };
+    let finished = mended.iter().any(|one| one.id == id && one.finished);
+    match made {
+        Some(unpacked) if finished => {
+            fresh::close(store, writer).await?;
+            Ok(unpacked)
+        }
+        _ if plan.placing() == Placing::InPlace => {
+            fresh::close(store, writer).await?;
+            Err(left(format!(
+                "what {} held may be gone, and not all of the new contents are there: restore it again",
+                mount.name
+            )))
+        }
+        _ => {
+            fresh::close(store, writer).await?;
+            Err(error)
+        }
+    }
+}
+
+/// Opens a target to write to it, if it is the one that the plan is about; `alone`: and nobody uses it.
+async fn open(
+    engine: &Engine,
+    plan: &Plan,
+    mount: &Mount,
+    alone: bool,
+) -> Result<(Session, u32, Now, Site), EngineError> {
+    let name = &mount.name;
+    let now = now(engine, mount).await?;
+    let site = Site::of(mount, None, (0, 0), 0);
+    if let Some(why) = site.differs(&now.mount, now.is_dated()) {
+        return Err(refusal(format!(
+            "{name} is another one than the plan was made for: {why}"
+        )));
+    }
+    if let Some(why) = &now.survey.refused {
+        return Err(refusal(why.clone()));
+    }
+    if alone {
+        unused(&now, name)?;
+    }
+    let (session, root) = writable::open(engine, &now.mount, Purpose::Unpack).await?;
+    let (info, seen) = now.survey.check(&session, root, b"").await?;
+    if plan.seen.is_some_and(|planned| planned != seen) {
+        return Err(refusal(format!(
+            "{name} is another one than the plan was made for: another directory stands there"
+        )));
+    }
+    if info.read_only {
+        return Err(refusal(format!("{name} is on a file system that is read-only")));
+    }
+    let site = Site {
+        born: seen.born,
+        ..Site::of(&now.mount, now.survey.resolved.clone(), seen.dev, seen.ino)
+    };
+    Ok((session, root, now, site))
+}
+
+/// Whether a mount is still the same one.
+fn same(before: &Now, now: &Now) -> Result<(), EngineError> {
+    let name = &before.mount.name;
+    let site = Site::of(&before.mount, None, (0, 0), 0);
+    if let Some(why) = site.differs(&now.mount, now.is_dated()) {
+        return Err(refusal(format!("{name} was replaced meanwhile: {why}")));
+    }
+    match before.survey.resolved == now.survey.resolved && now.survey.refused.is_none() {
+        true => Ok(()),
+        false => Err(refusal(format!("{name} leads elsewhere than a moment ago"))),
+    }
+}
+
+fn header(engine: &Engine, now: &Now, site: Site, job: &Job<'_>, in_place: bool) -> Header {
+    Header {
+        engine: engine.id.clone(),
+        endpoint: engine.daemon.endpoint(),
+        mount: site,
+        containers: now.uses.iter().map(|one| one.container.clone()).collect(),
+        operation: Operation::Restore(Restore {
+            words: job.words.clone(),
+            makes: false,
+            in_place,
+        }),
+        at: OffsetDateTime::now_utc().unix_timestamp(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        process: std::process::id(),
+    }
+}

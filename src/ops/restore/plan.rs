@@ -1,0 +1,220 @@
+//! Makes the plan: what the archive is, whether it is whole, where it goes, and what stands there. Changes nothing.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::source::{self, Checked, Source};
+use super::{Into, Plan, Progress, Request, existing, volumes, words};
+use crate::archive::{Origin, Verdict};
+use crate::engine::{Engine, EngineError};
+use crate::inventory;
+use crate::model::{BytePath, Mount, MountId, MountKind, VolumeName};
+use crate::ops::create;
+use crate::ops::list::{self, Depth};
+use crate::ops::writable::{self, refusal};
+
+/// See [`super::plan`].
+pub(super) async fn plan(
+    engine: &Engine,
+    request: Request,
+    at: OffsetDateTime,
+    news: &mpsc::Sender<Progress>,
+    cancel: &CancellationToken,
+) -> Result<Plan, EngineError> {
+    let source = match &request.archive {
+        Some(path) => Source::file(path)?,
+        None => Source::standard_input(),
+    };
+    let checked = match &request.archive {
+        Some(path) => source::check(&source, path, news, cancel).await?,
+        None => source::peek(&source).await?,
+    };
+    let origin = checked.origin.clone();
+    let wanted = request
+        .target
+        .clone()
+        .or_else(|| origin.as_ref().map(|origin| origin.name.clone()));
+    let mut plan = Plan {
+        request,
+        at,
+        origin,
+        verdict: checked.verdict,
+        counts: checked.counts,
+        digest: checked.digest,
+        strip: 0,
+        prefix: None,
+        unclear: None,
+        into: Into::New(crate::engine::daemon::NewVolume::default()),
+        seen: None,
+        refused: checked.why.clone(),
+        needs_name: None,
+        caveats: checked.caveats.clone(),
+        source,
+    };
+    prefix(&mut plan, &checked);
+    let Some(wanted) = wanted else {
+        let why = "the archive does not say of which volume it is: name the target with --as".to_owned();
+        plan.refused.get_or_insert(why);
+        return Ok(plan);
+    };
+    let inventory = list::load(engine, Depth::Rows).await?;
+    let id = match wanted.starts_with('/') {
+        true => MountId::new(format!("bind:{}", inventory::normalise(&wanted))),
+        false => MountId::new(format!("volume:{wanted}")),
+    };
+    let there = inventory.mounts.iter().find(|mount| mount.id == id).cloned();
+    match there {
+        Some(mount) => over(engine, &mut plan, mount).await?,
+        None if wanted.starts_with('/') => {
+            let mount = inventory::host_path(&wanted, &inventory::PathFacts::default());
+            over(engine, &mut plan, Arc::new(mount)).await?;
+        }
+        None => new(engine, &mut plan, &wanted, checked.origin.as_ref()).await?,
+    }
+    Ok(plan)
+}
+
+/// What is taken away from the names.
+fn prefix(plan: &mut Plan, checked: &Checked) {
+    if let Some(strip) = plan.request.strip {
+        plan.strip = strip;
+        plan.prefix = (strip > 0).then(|| crate::core::figures::counted(u64::from(strip), "component"));
+        return;
+    }
+    match checked.names.as_ref().map(super::foreign::Names::strip) {
+        None => {}
+        Some(Ok((strip, prefix))) => (plan.strip, plan.prefix) = (strip, prefix),
+        Some(Err(unclear)) => {
+            plan.strip = unclear.strip;
+            plan.unclear = Some(unclear);
+        }
+    }
+}
+
+/// Over a target that is there.
+async fn over(engine: &Engine, plan: &mut Plan, mount: Arc<Mount>) -> Result<(), EngineError> {
+    let name = mount.name.clone();
+    plan.into = Into::Existing(Arc::clone(&mount));
+    if plan.refused.is_some() {
+        return Ok(());
+    }
+    let is_path = mount.kind == MountKind::Bind;
+    if !plan.request.overwrite && !is_path {
+        plan.refused = Some(format!(
+            "there is a volume {name} already: --as NAME restores beside it, --overwrite replaces what it holds"
+        ));
+        return Ok(());
+    }
+    if plan.request.in_place && plan.verdict != Some(Verdict::Ok) {
+        let why =
+            "--in-place removes the old contents first: that is done only with an archive that was proved whole before";
+        plan.refused = Some(why.to_owned());
+        return Ok(());
+    }
+    let now = existing::now(engine, &mount).await?;
+    plan.into = Into::Existing(Arc::clone(&now.mount));
+    let looked = existing::look(engine, &now).await?;
+    plan.seen = looked.seen;
+    plan.refused = looked.refused;
+    if plan.refused.is_some() {
+        return Ok(());
+    }
+    if !plan.request.overwrite && !looked.empty {
+        plan.refused = Some(format!("{name} is not empty: --overwrite replaces what it holds"));
+        return Ok(());
+    }
+    if let (Some((_, needed)), Some(free), false, true) = (
+        plan.counts,
+        looked.free,
+        plan.request.in_place,
+        plan.request.only.is_empty(),
+    ) && needed > free
+    {
+        let room = existing::no_room(&name, needed, free);
+        plan.refused = Some(format!(
+            "{room}: the old contents stay until the new ones are there; --in-place removes them first"
+        ));
+        return Ok(());
+    }
+    if !looked.empty {
+        plan.needs_name = Some(match (plan.request.only.is_empty(), plan.request.in_place) {
+            (true, false) => format!("what {name} holds now is replaced, and nothing brings it back"),
+            (true, true) => format!(
+                "what {name} holds now is removed before the new contents are there, and nothing brings it back"
+            ),
+            (false, _) => format!("what {name} holds at these paths is replaced, and nothing brings it back"),
+        });
+    }
+    if let Some(origin) = &plan.origin {
+        plan.caveats.extend(words::differs(origin, &now.mount));
+    }
+    Ok(())
+}
+
+/// Into a volume that is made for it.
+async fn new(engine: &Engine, plan: &mut Plan, name: &str, origin: Option<&Origin>) -> Result<(), EngineError> {
+    let wanted = volumes::of_origin(origin, name, plan.request.plain);
+    plan.into = Into::New(wanted.clone());
+    if plan.refused.is_some() {
+        return Ok(());
+    }
+    if let Err(error) = create::check_name(name) {
+        plan.refused = Some(error.to_string());
+        return Ok(());
+    }
+    // The list may lag behind.
+    if engine.daemon.volume(&VolumeName::new(name)).await?.is_some() {
+        plan.refused = Some(format!(
+            "there is a volume {name} already, which the engine does not list"
+        ));
+        return Ok(());
+    }
+    if plan.request.in_place {
+        plan.refused = Some(format!(
+            "there is no volume {name}, so --in-place has nothing to remove"
+        ));
+        return Ok(());
+    }
+    if volumes::vanishes(wanted.driver.as_deref(), &wanted.options) {
+        plan.refused = Some(format!(
+            "its options make {name} memory, which is gone as soon as nobody has it mounted: --plain restores into an ordinary volume"
+        ));
+        return Ok(());
+    }
+    if let Some(why) = volumes::shows(wanted.driver.as_deref(), &wanted.options) {
+        plan.refused = leads_to(engine, &wanted).await?;
+        plan.needs_name = Some(format!("{why}; --plain makes it without options"));
+    }
+    if let Some(origin) = origin {
+        plan.caveats
+            .extend(volumes::compose_caveat(&wanted.labels, &origin.name, name));
+    }
+    Ok(())
+}
+
+/// Why a place that a new volume's options lead to may not be written to.
+pub(in crate::ops) async fn leads_to(
+    engine: &Engine,
+    wanted: &crate::engine::daemon::NewVolume,
+) -> Result<Option<String>, EngineError> {
+    let about = engine.daemon.about().await?;
+    let mount = volumes::unmade(wanted);
+    let survey = writable::survey(&about, &mount, BytePath::root().as_bytes(), Vec::new()).await?;
+    Ok(survey.refused)
+}
+
+/// An archive that is damaged, as an error for those who go no further.
+///
+/// # Errors
+///
+/// [`EngineError::Damaged`], or [`EngineError::Refused`].
+pub(crate) fn stop(plan: &Plan) -> Result<(), EngineError> {
+    match (&plan.refused, plan.verdict) {
+        (None, _) => Ok(()),
+        (Some(why), Some(Verdict::Truncated | Verdict::Corrupt)) => Err(EngineError::Damaged(why.clone())),
+        (Some(why), _) => Err(refusal(why.clone())),
+    }
+}
