@@ -265,10 +265,7 @@ fn gnu_tar_makes_the_same_tree_in_every_way() {
     let want = |top: &Path| {
         let meta = fs::metadata(top.join("holes")).unwrap();
         assert_eq!(meta.size(), 9 << 30);
-        assert!(
-            meta.blocks() < 1 << 12,
-            "its holes are holes"
-        );
+        assert!(meta.blocks() < 1 << 12, "its holes are holes");
         fs::OpenOptions::new()
             .write(true)
             .open(top.join("holes"))

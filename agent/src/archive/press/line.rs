@@ -157,7 +157,7 @@ fn hash_all(steps: &Receiver<Step>, works: &[SyncSender<Piece>]) {
         match step {
             Step::Piece(piece) => {
                 hash.update(piece.as_bytes());
-                if !turn.next().is_some_and(|work| work.send(piece).is_ok()) {
+                if turn.next().is_none_or(|work| work.send(piece).is_err()) {
                     return;
                 }
             }
