@@ -62,7 +62,10 @@ pub enum Seal {
 
 /// An archive that is being decompressed.
 pub struct Opened<R: Read> {
-    stream: Stream<R>,
+    /// What is read from; gone only when a decompressor could not be made of it.
+    stream: Option<Stream<R>>,
+    /// Whether it is decompressed yet: decompressors are made where they run, for want of stack elsewhere.
+    started: bool,
     compression: Compression,
     ended: bool,
     broken: Option<Broken>,
@@ -105,9 +108,13 @@ impl<R: Read> Opened<R> {
         } else {
             Compression::None
         };
+        if compression == Compression::Zstd && !cfg!(feature = "zstd") {
+            return Err(without_zstd());
+        }
         raw.watch(compression);
         Ok(Self {
-            stream: Stream::new(raw, compression)?,
+            stream: Some(Stream::Plain(Box::new(raw))),
+            started: false,
             compression,
             ended: false,
             broken: None,
@@ -121,11 +128,8 @@ impl<R: Read> Opened<R> {
 
     /// Passes over bytes of the input without decompressing them; whether there were any.
     pub(super) fn pass(&mut self) -> bool {
-        let raw = match &mut self.stream {
-            Stream::Plain(raw) => raw,
-            Stream::Gzip(gzip) => gzip.get_mut(),
-            #[cfg(feature = "zstd")]
-            Stream::Zstd(zstd) => zstd.get_mut(),
+        let Some(raw) = self.stream.as_mut().map(Stream::raw_mut) else {
+            return false;
         };
         // An input that cannot be read on has no end to be known.
         let count = raw.fill_buf().map_or(0, <[u8]>::len);
@@ -133,26 +137,34 @@ impl<R: Read> Opened<R> {
         count > 0
     }
 
-    fn raw(&self) -> &Raw<R> {
-        match &self.stream {
-            Stream::Plain(raw) => raw,
+    fn raw(&self) -> Option<&Raw<R>> {
+        self.stream.as_ref().map(|stream| match stream {
+            Stream::Plain(raw) => &**raw,
             Stream::Gzip(gzip) => gzip.get_ref(),
             #[cfg(feature = "zstd")]
             Stream::Zstd(zstd) => zstd.get_ref(),
+        })
+    }
+
+    /// Begins to decompress.
+    fn start(&mut self) -> Result<(), Broken> {
+        if let Some(Stream::Plain(raw)) = self.stream.take_if(|_| !self.started) {
+            self.started = true;
+            self.stream = Some(Stream::new(*raw, self.compression)?);
         }
+        Ok(())
     }
 
     /// What a decompressor's error means.
     fn reason(&self, error: &io::Error) -> Broken {
-        let raw = self.raw();
-        match &raw.failed {
-            Some(failed) => failed.clone(),
+        let (failed, total) = self.raw().map_or((None, 0), |raw| (raw.failed.clone(), raw.total));
+        match failed {
+            Some(failed) => failed,
             None if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Broken::new(Wrong::Truncated, "it is cut within compressed data")
             }
             None => Broken::corrupt(format!(
-                "what is compressed does not decompress near byte {} of the file: {error}",
-                raw.total
+                "what is compressed does not decompress near byte {total} of the file: {error}"
             )),
         }
     }
@@ -173,10 +185,16 @@ impl<R: Read> Stream<R> {
                 Ok(Self::Zstd(Box::new(decoder)))
             }
             #[cfg(not(feature = "zstd"))]
-            Compression::Zstd => Err(Broken::new(
-                Wrong::Unsupported,
-                "it is compressed by zstd, which this build of vole cannot read; decompress it first",
-            )),
+            Compression::Zstd => Err(without_zstd()),
+        }
+    }
+
+    fn raw_mut(&mut self) -> &mut Raw<R> {
+        match self {
+            Self::Plain(raw) => raw,
+            Self::Gzip(gzip) => gzip.get_mut(),
+            #[cfg(feature = "zstd")]
+            Self::Zstd(zstd) => zstd.get_mut(),
         }
     }
 
@@ -192,10 +210,14 @@ impl<R: Read> Stream<R> {
 
 impl<R: Read> Source for Opened<R> {
     fn fill(&mut self, buffer: &mut Vec<u8>) -> Result<(), Broken> {
+        if let Err(broken) = self.start() {
+            self.broken = Some(broken);
+        }
         let mut filled = 0;
         room(buffer);
         while filled < CHUNK && !self.ended && self.broken.is_none() {
-            match self.stream.read(&mut buffer[filled..]) {
+            let Some(stream) = &mut self.stream else { break };
+            match stream.read(&mut buffer[filled..]) {
                 Ok(0) => self.ended = true,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -212,7 +234,13 @@ impl<R: Read> Source for Opened<R> {
     }
 
     fn ending(&self) -> Ending {
-        let raw = self.raw();
+        let Some(raw) = self.raw() else {
+            return Ending {
+                compression: self.compression,
+                seal: Seal::Absent,
+                looks_ours: false,
+            };
+        };
         let tail = &raw.tail;
         let has = |mark: &[u8]| memchr::memmem::find(tail, mark).is_some();
         // Either half of what every seal starts with is enough: the other one may be what is damaged.
@@ -232,6 +260,13 @@ impl<R: Read> Source for Opened<R> {
                     || has(crate::archive::TRAILER_MARK.as_bytes())),
         }
     }
+}
+
+fn without_zstd() -> Broken {
+    Broken::new(
+        Wrong::Unsupported,
+        "it is compressed by zstd, which this build of vole cannot read; decompress it first",
+    )
 }
 
 /// Makes a buffer as long as a chunk.

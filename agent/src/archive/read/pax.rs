@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn records_are_read_by_their_length_whatever_the_value_holds() {
-        let read = pax(b"12 path=a\nb\n30 SCHILY.xattr.user.a=x=\n7 \0\n\n").unwrap();
+        let read = pax(b"12 path=a\nb\n31 SCHILY.xattr.user.a=x=\n7 \0\n\n").unwrap();
         assert_eq!(read.path.as_deref(), Some(&b"a\nb"[..]));
         assert_eq!(read.xattrs, [(b"user.a".to_vec(), b"x=\n7 \0\n".to_vec())]);
         let foreign = pax(b"36 LIBARCHIVE.xattr.user.%61b=aGVsbG8\n").unwrap();

@@ -9,8 +9,8 @@ use super::open::{Ending, Opened, Source};
 
 /// Buffers that are ready, at most; as many are on their way back.
 const AHEAD: usize = 4;
-/// The decompressors keep their state on the heap.
-const STACK: usize = 128 << 10;
+/// The gzip decompressor is made on the stack.
+const STACK: usize = 1 << 20;
 
 enum Piece {
     Bytes(Vec<u8>),

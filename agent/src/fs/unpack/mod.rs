@@ -7,9 +7,12 @@
 //! contents of a root.
 
 mod clear;
+mod lacks;
 mod make;
 mod mend;
 mod names;
+mod plan;
+mod record;
 mod stamp;
 mod swap;
 #[cfg(test)]
@@ -25,6 +28,7 @@ use std::thread;
 use rustix::fs::{OFlags, syncfs};
 use rustix::io::Errno;
 
+use self::lacks::Lacks;
 use self::make::Maker;
 use self::names::{Names, STAGING};
 use self::stamp::Stamp;
@@ -33,14 +37,10 @@ use self::tree::{Failed, Tree};
 use super::{Roots, fault, mounts};
 use crate::archive::read::{Broken, Damage, Opened, Pipe, Reader, Wrong, shown};
 use crate::fs::resolve::Resolver;
-use crate::proto::archive::{Lack, Placing, Unpack, UnpackItem, Unpacked, Want};
+use crate::proto::archive::{Placing, Unpack, UnpackItem, Unpacked};
 use crate::proto::{Fault, Place, Reply};
 use crate::serve::{Halt, Sink};
 
-/// What is told of what could not be made as it was.
-const TOLD: usize = 1000;
-/// Bytes of paths in it, well below a frame.
-const TOLD_BYTES: usize = 256 << 10;
 /// Where an ext file system puts what it finds again.
 const LOST_AND_FOUND: &CStr = c"lost+found";
 
@@ -331,27 +331,6 @@ impl Job<'_> {
             ..Unpacked::default()
         };
         Ok(Filled { tree, top, unpacked })
-    }
-}
-
-/// What could not be made as it was.
-#[derive(Debug, Default)]
-struct Lacks {
-    first: Vec<Lack>,
-    bytes: usize,
-    count: u64,
-}
-
-impl Lacks {
-    fn refused(&mut self, path: &[u8], errno: Errno) {
-        self.count += 1;
-        self.bytes += path.len();
-        if self.first.len() < TOLD && self.bytes < TOLD_BYTES {
-            self.first.push(Lack {
-                path: path.to_vec(),
-                want: Want::Refused(errno.raw_os_error()),
-            });
-        }
     }
 }
 

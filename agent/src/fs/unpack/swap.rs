@@ -12,11 +12,9 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, RenameFlags, fsync, mkdirat, openat, renameat, renameat_with, syncfs};
-use rustix::io::{Errno, read, write};
-use serde::de::DeserializeOwned;
+use rustix::fs::{Mode, OFlags, RenameFlags, fsync, mkdirat, renameat, renameat_with, syncfs};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::names::STAGING;
 use super::stamp::{Stamp, set_mtime};
@@ -31,13 +29,11 @@ const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 const BEFORE: &CStr = c"before";
 const NEW: &CStr = c"new";
 const OLD: &CStr = c"old";
-const WRITING: &CStr = c"writing";
-const COMMIT: &CStr = c"commit";
-const MOVED: &CStr = c"moved";
+pub(super) const WRITING: &CStr = c"writing";
+pub(super) const COMMIT: &CStr = c"commit";
+pub(super) const MOVED: &CStr = c"moved";
 /// Names that are renamed between two looks at a directory.
 const BATCH: usize = 1000;
-/// Most bytes of a record.
-const RECORD: usize = 64 << 20;
 
 /// Why an exchange ended early.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,9 +71,9 @@ impl From<Fault> for Stop {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Plan {
     /// Only these paths; `None` for everything.
-    paths: Option<Vec<Vec<u8>>>,
+    pub(super) paths: Option<Vec<Vec<u8>>>,
     /// What the root gets.
-    top: Option<Stamp>,
+    pub(super) top: Option<Stamp>,
 }
 
 /// Where an exchange is.
@@ -94,10 +90,10 @@ pub(super) type Ask<'a> = Box<dyn FnMut() -> Result<(), Stop> + 'a>;
 
 /// A staging directory.
 pub(super) struct Staging<'a> {
-    resolver: Resolver,
-    root: &'a OwnedFd,
-    name: CString,
-    dir: OwnedFd,
+    pub(super) resolver: Resolver,
+    pub(super) root: &'a OwnedFd,
+    pub(super) name: CString,
+    pub(super) dir: OwnedFd,
     pub(super) ask: Ask<'a>,
 }
 
@@ -158,7 +154,7 @@ impl<'a> Staging<'a> {
         Ok(ours)
     }
 
-    fn fail(&self, errno: Errno, tried: &str) -> Stop {
+    pub(super) fn fail(&self, errno: Errno, tried: &str) -> Stop {
         Stop::Fault(fault(self.name.to_bytes(), errno, tried))
     }
 
@@ -172,62 +168,7 @@ impl<'a> Staging<'a> {
         self.sub(NEW).map_err(Stop::fault)
     }
 
-    /// Decides what is exchanged, and makes sure as far as can be seen that nothing in the way will refuse.
-    pub(super) fn plan(&self, only: &[Vec<u8>], top: Option<Stamp>) -> Result<Plan, Fault> {
-        let mut obstacle = None;
-        if only.is_empty() {
-            let root = Meta::of(self.root).map_err(|errno| fault(b"", errno, "looking at the root"))?;
-            let looked = clear::each(self.root, |name| {
-                if !is_reserved(name) {
-                    obstacle = obstructs(self.root, name, &root);
-                }
-                obstacle.is_none()
-            });
-            looked.map_err(|errno| fault(b"", errno, "looking at what is there"))?;
-            return obstacle.map_or(Ok(Plan { paths: None, top }), Err);
-        }
-        let mut paths = Vec::new();
-        for path in only {
-            let point = self
-                .point(path)
-                .map_err(|errno| fault(path, errno, "looking at what is there"))?;
-            if !paths.contains(&point) {
-                paths.push(point);
-            }
-        }
-        for path in &paths {
-            let (dir, name) = self.parent(self.root, path).map_err(Stop::fault)?;
-            let above = Meta::of(&dir).map_err(|errno| fault(path, errno, "looking at what is there"))?;
-            if let Some(fault) = obstructs(&dir, &name, &above) {
-                return Err(Fault {
-                    path: path.clone(),
-                    ..fault
-                });
-            }
-        }
-        let paths = Some(paths);
-        Ok(Plan { paths, top: None })
-    }
-
-    /// Where a path is exchanged: at the first of its directories that is missing, so that it comes with them.
-    fn point(&self, path: &[u8]) -> Result<Vec<u8>, Errno> {
-        let ends = path
-            .iter()
-            .enumerate()
-            .filter(|(_, byte)| **byte == b'/')
-            .map(|(at, _)| at);
-        for end in ends {
-            let (dir, name) = self.resolver.parent(self.root, &path[..end])?;
-            match Meta::at(&dir, &name) {
-                Ok(meta) if meta.is_dir() => {}
-                Ok(_) | Err(Errno::NOENT) => return Ok(path[..end].to_vec()),
-                Err(errno) => return Err(errno),
-            }
-        }
-        Ok(path.to_vec())
-    }
-
-    fn parent(&self, top: &OwnedFd, path: &[u8]) -> Result<(OwnedFd, CString), Stop> {
+    pub(super) fn parent(&self, top: &OwnedFd, path: &[u8]) -> Result<(OwnedFd, CString), Stop> {
         let found = self.resolver.parent(top, path);
         found.map_err(|errno| fault(path, errno, "opening the directory of what is exchanged").into())
     }
@@ -416,66 +357,6 @@ impl<'a> Staging<'a> {
         syncfs(self.root).map_err(|errno| self.fail(errno, "waiting for the disk"))
     }
 
-    /// Writes a record, whole or not at all.
-    fn write(&self, name: &CStr, record: &impl Serialize) -> Result<(), Stop> {
-        let tried = "writing down what is exchanged";
-        let body = postcard::to_stdvec(record).map_err(|_| self.fail(Errno::INVAL, tried))?;
-        let digest: [u8; 32] = Sha256::digest(&body).into();
-        let bytes = [digest.as_slice(), &body].concat();
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let written = openat(&self.dir, WRITING, flags, Mode::RUSR | Mode::WUSR).and_then(|fd| {
-            let mut rest = bytes.as_slice();
-            while !rest.is_empty() {
-                let count = write(&fd, rest)?;
-                rest = &rest[count..];
-            }
-            fsync(&fd)
-        });
-        written
-            .and_then(|()| renameat(&self.dir, WRITING, &self.dir, name))
-            .and_then(|()| fsync(&self.dir))
-            .map_err(|errno| self.fail(errno, tried))
-    }
-
-    /// Reads a record; `None` when there is none.
-    fn read<T: DeserializeOwned>(&self, name: &CStr) -> Result<Option<T>, Stop> {
-        let tried = "reading what was to be exchanged";
-        let fd = match self.resolver.child(&self.dir, name, OFlags::RDONLY) {
-            Ok(fd) => fd,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(errno) => return Err(self.fail(errno, tried)),
-        };
-        let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
-        loop {
-            let count = read(&fd, &mut buffer[..]).map_err(|errno| self.fail(errno, tried))?;
-            bytes.extend_from_slice(&buffer[..count]);
-            if count == 0 || bytes.len() > RECORD {
-                break;
-            }
-        }
-        let record = bytes.split_at_checked(32).filter(|(digest, body)| {
-            let right: [u8; 32] = Sha256::digest(body).into();
-            right == **digest
-        });
-        let record = record.and_then(|(_, body)| postcard::from_bytes(body).ok());
-        record.map(Some).ok_or_else(|| {
-            told(
-                self.name.to_bytes(),
-                Errno::BADMSG,
-                "its record of what is exchanged is damaged",
-            )
-            .into()
-        })
-    }
-
-    /// The plan of an exchange that was begun, and how far it is.
-    pub(super) fn begun(&self) -> Result<Option<(Plan, Phase)>, Stop> {
-        if let Some(plan) = self.read(MOVED)? {
-            return Ok(Some((plan, Phase::Moved)));
-        }
-        Ok(self.read(COMMIT)?.map(|plan| (plan, Phase::Commit)))
-    }
-
     /// Whether an exchange was begun and not taken back.
     pub(super) fn is_committed(&self) -> bool {
         let there = |name| Meta::at(&self.dir, name) != Err(Errno::NOENT);
@@ -510,21 +391,4 @@ impl<'a> Staging<'a> {
 /// The name that what stood at a path has in `old`.
 fn number(at: usize) -> CString {
     CString::new(at.to_string()).unwrap_or_default()
-}
-
-/// Why a name cannot be renamed away, as far as can be seen.
-fn obstructs(dir: &OwnedFd, name: &CStr, above: &Meta) -> Option<Fault> {
-    let path = name.to_bytes();
-    match Meta::at(dir, name) {
-        Ok(meta) if meta.foreign_to(above) => {
-            Some(told(path, Errno::BUSY, "something is mounted there; unmount it first"))
-        }
-        Ok(meta) if meta.immutable || meta.append_only || above.immutable || above.append_only => Some(told(
-            path,
-            Errno::PERM,
-            "it cannot be moved, because it or its directory is immutable (chattr -i -a)",
-        )),
-        Ok(_) | Err(Errno::NOENT) => None,
-        Err(errno) => Some(fault(path, errno, "looking at what is there")),
-    }
 }
