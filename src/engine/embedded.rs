@@ -46,14 +46,15 @@ mod tests {
         assert_eq!(agent("riscv64"), None);
     }
 
-    /// Where the musl target is not installed the agent carries glibc, of which 0.7 MB cannot be left out.
+    /// Half of it compresses: zstd alone takes 0.4 MB. Where the musl target is not installed it carries glibc as well, of
+    /// which 0.7 MB cannot be left out.
     #[test]
     fn every_agent_is_small() {
         for (arch, agent) in AGENTS {
             let limit = if agent.target.ends_with("-gnu") {
-                1_600_000
+                2_300_000
             } else {
-                900_000
+                1_600_000
             };
             assert!(agent.bytes.len() <= limit, "{arch}: {} bytes", agent.bytes.len());
         }
