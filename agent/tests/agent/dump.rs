@@ -18,9 +18,7 @@ use sha2::{Digest as _, Sha256};
 pub(crate) enum Depth {
     /// Everything.
     All,
-    /// Not the extended attributes, nor times below a second.
-    Plain,
-    /// Nor any time.
+    /// Not the extended attributes, nor any time.
     Timeless,
 }
 
@@ -62,7 +60,6 @@ fn describe(at: &Path, path: &[u8], depth: Depth, inodes: &mut HashMap<(u64, u64
     let kind = meta.file_type();
     match depth {
         Depth::All => write!(text, " {}.{:09}", meta.mtime(), meta.mtime_nsec()).unwrap(),
-        Depth::Plain => write!(text, " {}", meta.mtime()).unwrap(),
         Depth::Timeless => {}
     }
     if kind.is_file() {
