@@ -58,8 +58,9 @@ fn describe(at: &Path, path: &[u8], depth: Depth, inodes: &mut HashMap<(u64, u64
     let meta = fs::symlink_metadata(at).unwrap();
     let mut text = format!("{:o} {}:{}", meta.mode(), meta.uid(), meta.gid());
     let kind = meta.file_type();
-    if depth == Depth::All {
-        write!(text, " {}.{:09}", meta.mtime(), meta.mtime_nsec()).unwrap();
+    match depth {
+        Depth::All => write!(text, " {}.{:09}", meta.mtime(), meta.mtime_nsec()).unwrap(),
+        Depth::Timeless => {}
     }
     if kind.is_file() {
         write!(text, " {} {}", meta.len(), digest(at)).unwrap();

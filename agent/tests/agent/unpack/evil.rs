@@ -26,7 +26,9 @@ fn place() -> (tempfile::TempDir, std::path::PathBuf) {
 fn refused(archive: &[u8], what: &str) -> Fault {
     let (dir, root) = place();
     let before = dump(dir.path(), Depth::All);
-    let fault = unpack(&root, foreign(Placing::Staged), archive).map(|_| what).unwrap_err();
+    let fault = unpack(&root, foreign(Placing::Staged), archive)
+        .map(|_| what)
+        .unwrap_err();
     assert_equal(&dump(dir.path(), Depth::All), &before, what);
     fs::remove_dir_all(root.join("kept")).unwrap();
     let before = dump(dir.path(), Depth::All);
@@ -141,7 +143,9 @@ fn whatever_is_damaged_the_old_contents_stand() {
     let (dir, root) = place();
     let before = dump(dir.path(), Depth::All);
     let attempt = |archive: &[u8], what: &str| {
-        let fault = unpack(&root, request(Placing::Staged), archive).map(|_| what).unwrap_err();
+        let fault = unpack(&root, request(Placing::Staged), archive)
+            .map(|_| what)
+            .unwrap_err();
         assert_eq!(fault.errno, Some(Errno::BADMSG.raw_os_error()), "{what}: {fault:?}");
         assert_equal(&dump(dir.path(), Depth::All), &before, what);
     };
