@@ -260,6 +260,8 @@ pub enum Request {
     Mend {
         /// Index of the root.
         root: u32,
+        /// The id of the unpacking; all that were killed when not given.
+        id: Option<String>,
     },
 }
 

@@ -15,7 +15,7 @@ use vole_agent::proto::archive::{Mended, Pack, PackItem, Unpack, UnpackItem};
 use vole_agent::proto::own::{Census, Change, Group, OwnItem, Undone};
 use vole_agent::proto::probe::{Probe, Probed};
 use vole_agent::proto::{
-    Cursor, Entry, FileSystem, Followed, Found, FromAgent, Hello, Hit, Order, Page, Place, Reply, Request, Sign,
+    Cursor, Entry, Fault, FileSystem, Followed, Found, FromAgent, Hello, Hit, Order, Page, Place, Reply, Request, Sign,
     UsageItem,
 };
 
@@ -362,17 +362,22 @@ impl Session {
         }
     }
 
-    /// Finishes, or takes back, unpackings that were killed. Needs [`Purpose::Unpack`].
+    /// Finishes, or takes back, an unpacking that was killed; with what could not be mended. Needs [`Purpose::Unpack`].
     ///
     /// # Errors
     ///
     /// As the agent reports it, or [`EngineError::SessionLost`].
-    pub async fn mend(&self, root: u32) -> Result<Vec<Mended>, EngineError> {
-        self.one(Request::Mend { root }, |reply| match reply {
-            Reply::Mended(mended) => Some(mended),
-            _ => None,
-        })
-        .await
+    pub async fn mend(&self, root: u32, id: &str) -> Result<(Vec<Mended>, Vec<Fault>), EngineError> {
+        let id = Some(id.to_owned());
+        let mut running = self.inner.table.start(Request::Mend { root, id });
+        let mut told = None;
+        loop {
+            match running.next().await? {
+                Step::Item(Reply::Mended(mended)) => told = Some(mended),
+                Step::Item(_) => return Err(unexpected()),
+                Step::Done(notes) => return told.map(|mended| (mended, notes)).ok_or_else(unexpected),
+            }
+        }
     }
 
     /// Runs a request with a single reply. Notes are left out: such replies carry their faults themselves.

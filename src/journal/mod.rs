@@ -350,6 +350,16 @@ impl Writer {
         self.appender.sync()
     }
 
+    /// Writes down that all was done, and waits until that is on the disk: from then on nothing is recovered.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::batch`].
+    pub fn done(&mut self) -> io::Result<()> {
+        self.appender.append(&Record::Ended(End::Done))?;
+        self.appender.sync()
+    }
+
     /// Waits until all that was written is on the disk.
     ///
     /// # Errors

@@ -1,14 +1,17 @@
 //! Brings to an end what a killed vole left half-done: a volume that was being made for a restore goes, a target whose
 //! contents were being replaced gets its old contents or its new ones. Reads the journal; touches nothing that is not in it.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 
-use super::restore::existing::{is_empty, reason, unused};
+use super::restore::existing::{alone, is_empty, reason, unused};
 use super::writable::{self, Now, Seen, refusal};
 use crate::engine::{Engine, EngineError, Purpose, Session};
 use crate::journal::{JournalId, Listed, Operation, Restore, Site, Stage, Store, Undoing, Unfinished};
 use crate::model::{BytePath, VolumeName};
+
+/// Between the journal's begin and the volume's, whose time engines tell in whole seconds.
+const SOON: Duration = Duration::seconds(5);
 
 /// What would be done.
 #[derive(Debug, Clone, PartialEq)]
@@ -198,11 +201,18 @@ async fn look(
         Some(site) if !is_same(site, seen) => Ok(Doing::Forget(another(name))),
         Some(_) if makes => Ok(Doing::Remove),
         Some(_) => Ok(Doing::Mend),
-        None if is_empty(session, root).await? => Ok(Doing::Remove),
+        None if is_empty(session, root).await? && is_of(unfinished, now) => Ok(Doing::Remove),
         None => Ok(Doing::Forget(format!(
-            "volume {name} holds what this did not put there"
+            "volume {name} holds what this did not put there, or was made at another time"
         ))),
     }
+}
+
+/// Whether a volume was made when the operation was about to make one.
+fn is_of(unfinished: &Unfinished, now: &Now) -> bool {
+    let began = unfinished.header.began();
+    let soon = |made: OffsetDateTime| (began - SOON..=began + SOON).contains(&made);
+    now.mount.created.is_some_and(soon)
 }
 
 fn another(name: &str) -> String {
@@ -251,6 +261,7 @@ pub async fn run(
 
 async fn carry_out(engine: &Engine, store: &Store, row: &Row, planned: &Doing) -> Result<Recovered, EngineError> {
     let (held, unfinished) = claim(store, &row.id).await?;
+    let _lock = alone(engine, &unfinished.header.mount.id).await?;
     let doing = decide(engine, &unfinished).await?;
     if doing != *planned {
         return Err(refusal("it is not as it was when the plan was made".to_owned()));
@@ -314,10 +325,17 @@ async fn mend(engine: &Engine, unfinished: &Unfinished) -> Result<(String, bool)
     if !is_same(site, seen) {
         return Err(refusal(another(&site.name)));
     }
-    let mended = session.mend(root).await?;
-    let finished = mended
-        .iter()
-        .any(|one| one.id == unfinished.id.as_str() && one.finished);
+    let (mended, notes) = session.mend(root, unfinished.id.as_str()).await?;
+    if let Some(note) = notes.first().filter(|_| mended.is_empty()) {
+        // What could not be mended still holds the old contents, or the new ones.
+        return Err(EngineError::Agent(note.clone()));
+    }
+    let name = &site.name;
+    if mended.is_empty() && !restore(unfinished)?.in_place {
+        let whole = format!("nothing was left half-done in {name}: it holds its old contents, or the new ones");
+        return Ok((whole, false));
+    }
+    let finished = mended.iter().any(|one| one.finished);
     Ok(match (finished, restore(unfinished)?.in_place) {
         (true, _) => (format!("{} holds the new contents", site.name), false),
         (false, false) => (format!("{} holds what it held before", site.name), false),

@@ -146,7 +146,10 @@ fn contents_are_replaced_only_on_demand_and_whole(engine: &Engine) {
     let path = path.to_str().unwrap();
     for (args, code) in [
         (["restore", path, "--as", "dst", "--yes"].as_slice(), 1),
-        (&["restore", path, "--as", "dst", "--overwrite", "--in-place", "--yes"], 1),
+        (
+            &["restore", path, "--as", "dst", "--overwrite", "--in-place", "--yes"],
+            1,
+        ),
         (&["restore", path, "--as", "dst", "--overwrite", "--include", "dst"], 2),
         (
             &[
@@ -197,7 +200,12 @@ fn contents_are_replaced_only_on_demand_and_whole(engine: &Engine) {
     assert_eq!(likeness(&top), new);
     no_staging(&top);
     fs::write(top.join("more"), "more").unwrap();
-    ends(&on, &home, &[over.as_slice(), &["--in-place", "--include", "dst"]].concat(), 0);
+    ends(
+        &on,
+        &home,
+        &[over.as_slice(), &["--in-place", "--include", "dst"]].concat(),
+        0,
+    );
     assert_eq!(likeness(&top), new);
     no_staging(&top);
     nothing_left(engine);

@@ -83,7 +83,9 @@ impl Shape {
 }
 
 fn first(path: &[u8]) -> &[u8] {
-    path.split(|&byte| byte == b'/').next().unwrap_or_default()
+    let first = path.split(|&byte| byte == b'/').next().unwrap_or_default();
+    // Nothing that is longer can be made; one byte more tells that it is.
+    &first[..first.len().min(256)]
 }
 
 /// Checks an archive from its first byte to its last. Decompresses on a thread of its own. `progress` is called between

@@ -249,7 +249,7 @@ impl Backend for Roots {
             }
             Request::Pack(pack) => self.pack(&pack, sink),
             Request::Unpack(unpack) => self.unpack(&unpack, sink),
-            Request::Mend { root } => self.mend(root, sink),
+            Request::Mend { root, id } => self.mend(root, id.as_deref(), sink),
         }
     }
 }

@@ -231,6 +231,8 @@ pub(super) fn restored(state: &mut State, id: &EngineId, job: JobId, result: Res
     let words = review.words();
     state.notice = Some(match &result {
         Err(EngineError::Cancelled) => Notice::warning(format!("{words}: stopped; {}", kept(review))),
+        // It says itself what stands.
+        Err(error @ EngineError::Left { .. }) => Notice::fault(format!("{words}: {error}")),
         Err(error) => Notice::fault(format!("{words}: {error}; {}", kept(review))),
         Ok(report) => {
             let done = format!("{}, {}", figures::entries(report.entries), figures::bytes(report.bytes));
@@ -254,7 +256,7 @@ pub(super) fn restored(state: &mut State, id: &EngineId, job: JobId, result: Res
 fn kept(review: &Review) -> &'static str {
     match review.plan().map(|plan| (&plan.into, plan.request.in_place)) {
         Some((Into::Existing(_), false)) => "the old contents stand",
-        Some((Into::Existing(_), true)) => "the old contents were removed first",
+        Some((Into::Existing(_), true)) => "the old contents stand, unless they were removed by then",
         Some((Into::New(_), _)) | None => "no new volume is left",
     }
 }

@@ -6,11 +6,15 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
 
 /// The socket's name in its directory.
 pub(super) const SOCKET: &str = "socket";
+
+/// How old a channel is that nobody waits at any more, in any process namespace.
+const ABANDONED: Duration = Duration::from_secs(600);
 
 /// Tells apart the channels of one process.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -32,6 +36,7 @@ impl Channel {
     pub(super) fn open() -> io::Result<Self> {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         let above = runtime.filter(|dir| dir.is_dir()).unwrap_or_else(std::env::temp_dir);
+        sweep(&above);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let dir = above.join(format!("vole-{}-{number}.channel", std::process::id()));
         DirBuilder::new().mode(0o700).create(&dir)?;
@@ -68,6 +73,23 @@ impl Channel {
 impl Drop for Channel {
     fn drop(&mut self) {
         remove(&self.dir);
+    }
+}
+
+/// Removes what a process left that was killed before its helper came: channels wait for seconds.
+fn sweep(above: &Path) {
+    let Ok(entries) = fs::read_dir(above) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let ours = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("vole-")?.strip_suffix(".channel"));
+        let pid = ours.and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        let old = entry.metadata().and_then(|meta| meta.modified());
+        let old = old.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > ABANDONED));
+        if old && pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            remove(&entry.path());
+        }
     }
 }
 

@@ -149,6 +149,7 @@ impl Work<'_> {
         let aside = draft.partial_path();
         let (draft, packed) = self.fill(packing, draft, &aside).await?;
         let mut archive = described(origin, &packed);
+        archive.warned += u64::from(leftovers.is_some());
         archive.warnings.splice(0..0, leftovers);
         self.commit(draft, archive, aside).await
     }

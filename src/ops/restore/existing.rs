@@ -1,18 +1,19 @@
 //! A target that is there: whether it may be replaced, what it holds, and how the new contents take the place of the old ones.
 
 use time::OffsetDateTime;
-use vole_agent::proto::Order;
 use vole_agent::proto::archive::{Placing, Unpacked};
+use vole_agent::proto::{FileSystem, Order};
 
 use super::filling::{self, Feed};
 use super::fresh::{self, Job};
 use super::{Into, Plan};
+use crate::archive::Lock;
 use crate::core::figures;
 use crate::engine::contexts::Environment;
 use crate::engine::{Engine, EngineError, Purpose, Session};
 use crate::fault;
 use crate::journal::{Header, Operation, Restore, Site, Store, Writer};
-use crate::model::{BytePath, Mount};
+use crate::model::{BytePath, Mount, MountId};
 use crate::ops::writable::{self, Now, Seen, at, refusal};
 
 /// What a look at a target found.
@@ -24,6 +25,8 @@ pub(super) struct Looked {
     pub(super) empty: bool,
     /// Bytes that are free there.
     pub(super) free: Option<u64>,
+    /// Bytes that the file system has in all.
+    pub(super) size: Option<u64>,
 }
 
 /// The mount as it is now.
@@ -55,6 +58,7 @@ pub(super) async fn look(engine: &Engine, now: &Now) -> Result<Looked, EngineErr
         refused: now.survey.refused.clone(),
         empty: false,
         free: None,
+        size: None,
     };
     if looked.refused.is_none() {
         looked.refused = unused(now, &now.mount.name).err().map(reason);
@@ -77,7 +81,9 @@ pub(super) async fn look(engine: &Engine, now: &Now) -> Result<Looked, EngineErr
         return Ok(looked);
     }
     looked.empty = is_empty(&session, root).await?;
-    looked.free = free(&session, root).await?;
+    if let Some(system) = system(&session, root).await? {
+        (looked.free, looked.size) = (Some(system.free), Some(system.size));
+    }
     Ok(looked)
 }
 
@@ -95,15 +101,15 @@ pub(in crate::ops) async fn is_empty(session: &Session, root: u32) -> Result<boo
     Ok(page.entries.iter().all(|entry| entry.name == b"lost+found"))
 }
 
-async fn free(session: &Session, root: u32) -> Result<Option<u64>, EngineError> {
+async fn system(session: &Session, root: u32) -> Result<Option<FileSystem>, EngineError> {
     let systems = session.file_systems(vec![root]).await?;
-    let system = systems.into_iter().next().filter(|system| system.fault.is_none());
-    Ok(system.map(|system| system.free))
+    Ok(systems.into_iter().next().filter(|system| system.fault.is_none()))
 }
 
 /// Refuses what has no room for the contents, where both are known.
 pub(super) async fn room(session: &Session, root: u32, needed: Option<u64>, name: &str) -> Result<(), EngineError> {
-    match (needed, free(session, root).await?) {
+    let free = system(session, root).await?.map(|system| system.free);
+    match (needed, free) {
         (Some(needed), Some(free)) if needed > free => Err(refusal(no_room(name, needed, free))),
         _ => Ok(()),
     }
@@ -122,6 +128,7 @@ pub(super) async fn run(engine: &Engine, plan: &Plan, feed: Feed, job: &Job<'_>)
     let Into::Existing(mount) = &plan.into else {
         return Err(refusal("the plan is for a volume that is not there".to_owned()));
     };
+    let _lock = alone(engine, &mount.id).await?;
     engine.release().await;
     let opening = open(engine, plan, mount, true);
     let cancelled = || EngineError::Cancelled;
@@ -131,7 +138,7 @@ pub(super) async fn run(engine: &Engine, plan: &Plan, feed: Feed, job: &Job<'_>)
         room(&session, root, job.room, &mount.name).await?;
     }
     let store = Store::of(&Environment::of_process(), &engine.id)?;
-    let writer = fresh::begin(&store, header(engine, &now, site, job, in_place)).await?;
+    let mut writer = fresh::begin(&store, header(engine, &now, site, job, in_place)).await?;
     fault::point("restore:made");
     let unpack = job.unpack(root, plan.placing(), &writer);
     let placed = async {
@@ -153,11 +160,18 @@ pub(super) async fn run(engine: &Engine, plan: &Plan, feed: Feed, job: &Job<'_>)
     let ended = match placed.await {
         Ok((_, Ok(unpacked))) => Ok(unpacked),
         Ok((made, Err(error))) => Err((Some(made), error)),
+        // Another restore holds it: there is nothing of this one in it.
+        Err(error) if is_taken(&error) => {
+            drop(session);
+            fresh::close(&store, writer).await?;
+            return Err(error);
+        }
         Err(error) => Err((None, error)),
     };
     drop(session);
     let Broken { made, error } = match ended {
         Ok(unpacked) => {
+            fresh::whole(&mut writer)?;
             fault::point("restore:placed");
             fresh::close(&store, writer).await?;
             return Ok(unpacked);
@@ -165,6 +179,25 @@ pub(super) async fn run(engine: &Engine, plan: &Plan, feed: Feed, job: &Job<'_>)
         Err((made, error)) => Broken { made, error },
     };
     mend(engine, plan, mount, &store, writer, Broken { made, error }).await
+}
+
+/// Makes sure that nobody else on this machine writes to a mount, or copies it.
+///
+/// # Errors
+///
+/// When somebody does, or the lock cannot be tried.
+pub(in crate::ops) async fn alone(engine: &Engine, mount: &MountId) -> Result<Lock, EngineError> {
+    let (engine, mount) = (engine.id.clone(), mount.clone());
+    let taking = tokio::task::spawn_blocking(move || Lock::take(&Environment::of_process(), &engine, &mount)).await;
+    let taken = taking.map_err(std::io::Error::other).and_then(|taken| taken);
+    let taken = taken.map_err(|error| refusal(format!("others cannot be locked out of it: {error}")))?;
+    taken.ok_or_else(|| refusal("another restore or backup of it runs on this machine".to_owned()))
+}
+
+/// Whether somebody else's restore, or its contents, stands where something was to be made: nothing of it is ours.
+pub(super) fn is_taken(error: &EngineError) -> bool {
+    // EAGAIN and ENOTEMPTY, as the agent says them before it touches anything.
+    matches!(error, EngineError::Agent(fault) if matches!(fault.errno, Some(11 | 39)))
 }
 
 /// How a run came to a bad end.
@@ -188,7 +221,11 @@ async fn mend(
     let mended = async {
         // Whoever came meanwhile sees half of it until this is done.
         let (session, root, ..) = open(engine, plan, mount, false).await?;
-        session.mend(root).await
+        let (mended, notes) = session.mend(root, writer.id().as_str()).await?;
+        match notes.first() {
+            Some(note) if mended.is_empty() => Err(EngineError::Agent(note.clone())),
+            _ => Ok(mended),
+        }
     };
     let id = writer.id().as_str().to_owned();
     let left = |what: String| EngineError::Left {

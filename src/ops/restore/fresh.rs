@@ -61,6 +61,7 @@ pub(in crate::ops) async fn fill(
 ) -> Result<Unpacked, EngineError> {
     engine.changes()?;
     create::check_name(&wanted.name).map_err(|error| refusal(error.to_string()))?;
+    let _lock = existing::alone(engine, &MountId::new(format!("volume:{}", wanted.name))).await?;
     // Before the journal: a volume that is there was not made by this.
     if engine
         .daemon
@@ -99,6 +100,11 @@ pub(in crate::ops) async fn fill(
             fault::point("restore:placed");
             close(&store, writer).await?;
             Ok(unpacked)
+        }
+        // Somebody was there between the look and the making, which engines do not tell: it is his volume.
+        Err(error) if existing::is_taken(&error) => {
+            close(&store, writer).await?;
+            Err(error)
         }
         Err(error) => match remove(engine, &made).await {
             Ok(()) => {
@@ -200,10 +206,18 @@ async fn fill_made(
     (job.check)(&ready.unpacked, &ready.fed)?;
     fault::point("restore:before-confirm");
     job.teller.say("placing", ready.unpacked.made);
+    if placing == Placing::Fresh {
+        // All of it has its place already. From here on nobody may take it for unfinished.
+        compare(engine, made).await?;
+        whole(writer)?;
+    }
     let unpacked = ready.place().await?;
     fault::point("restore:confirmed");
     drop(session);
-    compare(engine, made).await?;
+    if placing != Placing::Fresh {
+        compare(engine, made).await?;
+        whole(writer)?;
+    }
     Ok(unpacked)
 }
 
@@ -231,6 +245,13 @@ fn record(writer: &mut Writer, site: Site) -> Result<(), EngineError> {
     // One small record: not worth a thread.
     writer
         .made(site)
+        .map_err(|error| refusal(format!("the journal cannot be written: {error}")))
+}
+
+/// Says in the journal that the volume is whole.
+pub(super) fn whole(writer: &mut Writer) -> Result<(), EngineError> {
+    writer
+        .done()
         .map_err(|error| refusal(format!("the journal cannot be written: {error}")))
 }
 

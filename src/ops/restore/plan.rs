@@ -6,9 +6,11 @@ use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::existing::Looked;
 use super::source::{self, Checked, Source};
 use super::{Into, Plan, Progress, Request, existing, volumes, words};
 use crate::archive::{Origin, Verdict};
+use crate::core::figures;
 use crate::engine::{Engine, EngineError};
 use crate::inventory;
 use crate::model::{BytePath, Mount, MountId, MountKind, VolumeName};
@@ -118,7 +120,7 @@ async fn over(engine: &Engine, plan: &mut Plan, mount: Arc<Mount>) -> Result<(),
     plan.into = Into::Existing(Arc::clone(&now.mount));
     let looked = existing::look(engine, &now).await?;
     plan.seen = looked.seen;
-    plan.refused = looked.refused;
+    plan.refused.clone_from(&looked.refused);
     if plan.refused.is_some() {
         return Ok(());
     }
@@ -126,17 +128,8 @@ async fn over(engine: &Engine, plan: &mut Plan, mount: Arc<Mount>) -> Result<(),
         plan.refused = Some(format!("{name} is not empty: --overwrite replaces what it holds"));
         return Ok(());
     }
-    if let (Some((_, needed)), Some(free), false, true) = (
-        plan.counts,
-        looked.free,
-        plan.request.in_place,
-        plan.request.only.is_empty(),
-    ) && needed > free
-    {
-        let room = existing::no_room(&name, needed, free);
-        plan.refused = Some(format!(
-            "{room}: the old contents stay until the new ones are there; --in-place removes them first"
-        ));
+    plan.refused = room(plan, &looked, &name);
+    if plan.refused.is_some() {
         return Ok(());
     }
     if !looked.empty {
@@ -152,6 +145,25 @@ async fn over(engine: &Engine, plan: &mut Plan, mount: Arc<Mount>) -> Result<(),
         plan.caveats.extend(words::differs(origin, &now.mount));
     }
     Ok(())
+}
+
+/// Why the contents have no room in a target that is there, as far as that is known.
+fn room(plan: &Plan, looked: &Looked, name: &str) -> Option<String> {
+    let (_, needed) = plan.counts.filter(|_| plan.request.only.is_empty())?;
+    let (free, size) = (looked.free?, looked.size?);
+    if needed > size {
+        let (needed, size) = (figures::bytes(needed), figures::bytes(size));
+        return Some(format!(
+            "the contents take {needed}, and all of the file system where {name} lies has {size}"
+        ));
+    }
+    if plan.request.in_place || needed <= free {
+        return None;
+    }
+    let room = existing::no_room(name, needed, free);
+    Some(format!(
+        "{room}: the old contents stay until the new ones are there; --in-place removes them first"
+    ))
 }
 
 /// Into a volume that is made for it.

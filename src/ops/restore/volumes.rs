@@ -8,6 +8,9 @@ use crate::archive::Origin;
 use crate::engine::daemon::NewVolume;
 use crate::model::{Mount, MountId, MountKind, Orphan, Scan, bind_device};
 
+/// Engines from Docker 23 on mark with it what nobody named, and prune just that.
+const ANONYMOUS: &str = "com.docker.volume.anonymous";
+
 /// Why contents put into a volume of these options may land on live data: what the options lead to, in words.
 pub(in crate::ops) fn shows(driver: Option<&str>, options: &BTreeMap<String, String>) -> Option<String> {
     let driver = driver.unwrap_or("local");
@@ -50,6 +53,9 @@ pub(super) fn of_origin(origin: Option<&Origin>, name: &str, plain: bool) -> New
     };
     if let Some(origin) = origin.filter(|origin| origin.kind.is_volume()) {
         wanted.labels = origin.labels.clone();
+        if origin.name != name {
+            wanted.labels.remove(ANONYMOUS);
+        }
         if !plain {
             wanted.driver = Some(origin.driver.clone()).filter(|driver| !driver.is_empty());
             wanted.options = origin.options.clone();
@@ -67,6 +73,7 @@ pub(in crate::ops) fn like(mount: &Mount, name: &str, plain: bool) -> NewVolume 
     if mount.kind.is_volume() {
         let labels = mount.labels.iter();
         wanted.labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        wanted.labels.remove(ANONYMOUS);
         if !plain {
             wanted.driver = Some(mount.driver.clone()).filter(|driver| !driver.is_empty());
             wanted.options = mount.options.clone();

@@ -9,8 +9,6 @@ use super::pax::{self, Pax};
 use crate::archive::{Entry, HEAD_MARK, TRAILER_MARK, trailer};
 use crate::proto::archive::Counts;
 
-/// Most bytes of a name in a GNU long-name header.
-const NAME_MOST: u64 = 1 << 20;
 /// Headers that may precede one entry; three are usual.
 const HEADERS_MOST: usize = 64;
 
@@ -227,6 +225,7 @@ impl<S: Source> Reader<S> {
     /// Reads headers up to one entry's own; `None` at the end mark.
     fn entry(&mut self) -> Result<Option<Met>, Broken> {
         let mut ahead = Ahead::default();
+        let mut held = 0;
         for _ in 0..HEADERS_MOST {
             let Some(block) = self.feed.block()? else {
                 return Err(self.no_end());
@@ -236,6 +235,13 @@ impl<S: Source> Reader<S> {
                 return self.end_mark().map(|()| None);
             }
             header.check()?;
+            if matches!(header.kind(), b'x' | b'X' | b'L' | b'K') {
+                // All of it is in memory until the entry's own header has come.
+                held += header.size()?;
+                if held > pax::MOST + 2 * pax::NAME_MOST {
+                    return Err(Broken::corrupt("the headers of one entry are too long"));
+                }
+            }
             match header.kind() {
                 b'x' | b'X' => {
                     let records = self.records(&header)?;
@@ -288,7 +294,7 @@ impl<S: Source> Reader<S> {
     }
 
     fn long(&mut self, header: &Header<'_>) -> Result<Vec<u8>, Broken> {
-        let name = self.meta(header, NAME_MOST, "a name is too long")?;
+        let name = self.meta(header, pax::NAME_MOST, "a name is too long")?;
         Ok(text(&name).to_vec())
     }
 
@@ -310,6 +316,8 @@ impl<S: Source> Reader<S> {
             self.head = Some(head.to_vec());
             self.globals = Pax::default();
         }
+        // Every entry gets what is global, and a comment is about none.
+        self.globals.comment = None;
         self.started = true;
         Ok(())
     }

@@ -10,6 +10,11 @@ pub(super) const MOST: u64 = 8 << 20;
 const SCHILY: &[u8] = b"SCHILY.xattr.";
 const LIBARCHIVE: &[u8] = b"LIBARCHIVE.xattr.";
 
+/// Most bytes of a path; the kernel takes 4096 at once, and deeper trees have longer ones.
+pub(super) const NAME_MOST: u64 = 1 << 20;
+/// Most extended attributes of an entry: Linux lists 64 KiB of names.
+const ATTRIBUTES: usize = 10_000;
+
 /// What extended headers say of an entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Pax {
@@ -37,6 +42,14 @@ pub(super) struct Sparse {
     half: Option<u64>,
 }
 
+/// A path, of a length that can be one.
+fn name(value: &[u8]) -> Result<Option<Vec<u8>>, Broken> {
+    match value.len() as u64 > NAME_MOST {
+        true => Err(Broken::corrupt("a name is too long")),
+        false => Ok((!value.is_empty()).then(|| value.to_vec())),
+    }
+}
+
 impl Pax {
     /// Takes the records of a header in.
     pub(super) fn take(&mut self, records: &[u8]) -> Result<(), Broken> {
@@ -56,8 +69,8 @@ impl Pax {
     fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Broken> {
         let some = || (!value.is_empty()).then(|| value.to_vec());
         match key {
-            b"path" => self.path = some(),
-            b"linkpath" => self.link = some(),
+            b"path" => self.path = name(value)?,
+            b"linkpath" => self.link = name(value)?,
             b"comment" => self.comment = some(),
             b"size" => self.size = number(value)?.map(length).transpose()?,
             b"uid" => self.uid = number(value)?.map(owner).transpose()?,
@@ -65,14 +78,14 @@ impl Pax {
             b"mtime" => self.mtime = if value.is_empty() { None } else { Some(time(value)?) },
             _ => {
                 if let Some(name) = key.strip_prefix(SCHILY) {
-                    self.attribute(unescaped(name), value.to_vec());
+                    self.attribute(unescaped(name), value.to_vec())?;
                 } else if let Some(name) = key.strip_prefix(LIBARCHIVE) {
                     let name = unquoted(name);
                     // The same attribute by the other name is raw, and goes before.
                     if !self.xattrs.iter().any(|(known, _)| *known == name) {
                         let value =
                             base64(value).ok_or_else(|| Broken::corrupt("an extended attribute is malformed"))?;
-                        self.attribute(name, value);
+                        self.attribute(name, value)?;
                     }
                 } else if let Some(key) = key.strip_prefix(b"GNU.sparse.".as_slice()) {
                     self.set_sparse(key, value)?;
@@ -82,11 +95,14 @@ impl Pax {
         Ok(())
     }
 
-    fn attribute(&mut self, name: Vec<u8>, value: Vec<u8>) {
+    fn attribute(&mut self, name: Vec<u8>, value: Vec<u8>) -> Result<(), Broken> {
+        let full = self.xattrs.len() >= ATTRIBUTES;
         match self.xattrs.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known = value,
+            None if full => return Err(Broken::corrupt("too many extended attributes")),
             None => self.xattrs.push((name, value)),
         }
+        Ok(())
     }
 
     fn set_sparse(&mut self, key: &[u8], value: &[u8]) -> Result<(), Broken> {
@@ -101,7 +117,7 @@ impl Pax {
             b"minor" => sparse.minor = Some(get()?),
             b"realsize" | b"size" => sparse.real = Some(get()?),
             // The header's own name is made up.
-            b"name" => self.path = Some(value.to_vec()),
+            b"name" => self.path = name(value)?,
             b"numblocks" => {}
             b"offset" => sparse.half = Some(get()?),
             b"numbytes" => {

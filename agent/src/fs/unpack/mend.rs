@@ -1,8 +1,8 @@
-//! Finishes or takes back what unpackings left that were killed. An unpacking that still runs must not be mended: whoever
-//! asks sees to that.
+//! Finishes or takes back what unpackings left that were killed. One that still runs holds its root's lock, and is waited for.
 
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -14,24 +14,43 @@ use crate::proto::archive::Mended;
 use crate::proto::{Fault, Reply};
 use crate::serve::{Halt, Sink};
 
+/// How long an unpacking that still runs is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Pause between two tries.
+const PAUSE: Duration = Duration::from_millis(100);
+
 impl Roots {
     /// See [`crate::proto::Request::Mend`]. What could not be mended is in the notes.
-    pub(in crate::fs) fn mend(&self, root: u32, sink: &Sink) -> Result<Vec<Fault>, Halt> {
-        let root = self.landing(root)?;
+    pub(in crate::fs) fn mend(&self, root: u32, id: Option<&str>, sink: &Sink) -> Result<Vec<Fault>, Halt> {
+        let begun = Instant::now();
+        let root = loop {
+            match self.landing(root) {
+                // The helper of a client that was killed finishes what it had begun.
+                Err(fault) if fault.errno == Some(Errno::AGAIN.raw_os_error()) && begun.elapsed() < PATIENCE => {
+                    sink.pause(PAUSE)?;
+                }
+                landed => break landed?,
+            }
+        };
         let Some(_begun) = sink.begin() else {
             return Err(Halt::Cancelled);
         };
-        let (mended, notes) = all(self.resolver, &root)?;
+        let (mended, notes) = all(self.resolver, &root, id)?;
         sink.send(Reply::Mended(mended))?;
         Ok(notes)
     }
 }
 
-/// Mends all that there is in a root.
-pub(super) fn all(resolver: Resolver, root: &OwnedFd) -> Result<(Vec<Mended>, Vec<Fault>), Fault> {
+/// Mends what there is in a root: all of it, or one unpacking's.
+pub(super) fn all(
+    resolver: Resolver,
+    root: &OwnedFd,
+    wanted: Option<&str>,
+) -> Result<(Vec<Mended>, Vec<Fault>), Fault> {
     let mut names: Vec<CString> = Vec::new();
     let looked = clear::each(root, |name| {
-        if name.to_bytes().starts_with(STAGING) {
+        let is_wanted = wanted.is_none_or(|wanted| id(name.to_bytes()) == wanted);
+        if name.to_bytes().starts_with(STAGING) && is_wanted {
             names.push(name.to_owned());
         }
         true

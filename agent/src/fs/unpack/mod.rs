@@ -25,7 +25,7 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::thread;
 
-use rustix::fs::{OFlags, syncfs};
+use rustix::fs::{FlockOperation, OFlags, flock, syncfs};
 use rustix::io::Errno;
 
 use self::lacks::Lacks;
@@ -99,7 +99,13 @@ impl Roots {
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let opened = self.resolver.open(top, b"", flags);
-        opened.map_err(|errno| fault(b"", errno, "opening the root"))
+        let dir = opened.map_err(|errno| fault(b"", errno, "opening the root"))?;
+        // Held as long as the directory is open, so it goes with a process that is killed.
+        match flock(&dir, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::AGAIN) => Err(told(b"", Errno::AGAIN, "another restore writes to it")),
+            // A file system without locks has none to break.
+            Ok(()) | Err(_) => Ok(dir),
+        }
     }
 }
 

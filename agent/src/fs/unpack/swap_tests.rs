@@ -97,7 +97,7 @@ fn die(at: usize, only: &[&str], mend_dies: Option<usize>) -> (Tree, bool) {
             }
         }
     }
-    let (_, notes) = mend::all(Resolver::detect(), &root).unwrap();
+    let (_, notes) = mend::all(Resolver::detect(), &root, None).unwrap();
     assert!(notes.is_empty(), "{notes:?}");
     (tree(dir.path()), died)
 }
@@ -194,7 +194,7 @@ fn what_is_no_staging_directory_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &[".vole-new-mine/data", ".vole-new-file"], "mine");
     let before = tree(dir.path());
-    let (mended, notes) = mend::all(Resolver::detect(), &opened(dir.path())).unwrap();
+    let (mended, notes) = mend::all(Resolver::detect(), &opened(dir.path()), None).unwrap();
     assert_eq!((mended.len(), notes.len()), (0, 2));
     assert_eq!(tree(dir.path()), before);
 }

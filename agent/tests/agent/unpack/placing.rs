@@ -163,7 +163,9 @@ fn what_was_left_is_mended_by_a_request() {
     let to = tempfile::tempdir().unwrap();
     write(to.path(), &["old", ".vole-new-9/new/half"], "x");
     fs::create_dir(to.path().join(".vole-new-9/old")).unwrap();
-    let (mut replies, notes) = Client::over(to.path()).run(Request::Mend { root: 0 }).unwrap();
+    let (mut replies, notes) = Client::over(to.path())
+        .run(Request::Mend { root: 0, id: None })
+        .unwrap();
     assert_eq!(notes, []);
     let Some(Reply::Mended(mended)) = replies.pop() else {
         panic!("no answer")
