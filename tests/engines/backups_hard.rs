@@ -133,8 +133,21 @@ fn what_fails_leaves_nothing(engine: &Engine) {
     kill_process(pid, Signal::CONT).unwrap();
     let mut said = String::new();
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(1), "{said}");
-    assert!(kept(&home).is_empty(), "an engine that is gone: {said}");
+    match child.wait().unwrap().code() {
+        // The helper outlived its engine, and all came through the socket past it.
+        Some(0) => {
+            let archive = kept(&home)
+                .into_iter()
+                .find(|path| path.extension().is_some_and(|end| end == "zst"));
+            vole()
+                .run_in(&home, &["verify", archive.unwrap().to_str().unwrap()])
+                .expect(0);
+        }
+        code => {
+            assert_eq!(code, Some(1), "{said}");
+            assert!(kept(&home).is_empty(), "an engine that is gone: {said}");
+        }
+    }
 }
 
 fn pipes(engine: &Engine, home: &Home) {

@@ -278,7 +278,7 @@ mod tests {
         let read = pax(b"12 path=a\nb\n31 SCHILY.xattr.user.a=x=\n7 \0\n\n").unwrap();
         assert_eq!(read.path.as_deref(), Some(&b"a\nb"[..]));
         assert_eq!(read.xattrs, [(b"user.a".to_vec(), b"x=\n7 \0\n".to_vec())]);
-        let foreign = pax(b"36 LIBARCHIVE.xattr.user.%61b=aGVsbG8\n").unwrap();
+        let foreign = pax(b"38 LIBARCHIVE.xattr.user.%61b=aGVsbG8\n").unwrap();
         assert_eq!(foreign.xattrs, [(b"user.ab".to_vec(), b"hello".to_vec())]);
     }
 
