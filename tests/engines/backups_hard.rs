@@ -78,7 +78,7 @@ fn stopped(engine: &Engine, home: &Home) -> (Child, Pid) {
 
 fn what_fails_leaves_nothing(engine: &Engine) {
     volume(engine, &[], "big");
-    noise(&engine.mount_point("big").join("noise"), 48);
+    noise(&engine.mount_point("big").join("noise"), 192);
     let on = vole().on(engine.host());
     let home = Home::new();
     let nothing_is_left = |why: &str| {
