@@ -129,17 +129,6 @@ pub(crate) const SCENES: &[Scene] = &[
         ],
     },
     Scene {
-        name: "backup",
-        args: DEMO,
-        script: &[
-            Shows(SUM),
-            Keys("/blog_<enter>"),
-            Hides("/srv/media"),
-            Keys("<space><space>b"),
-            Shows("planned just now"),
-        ],
-    },
-    Scene {
         name: "backups",
         args: DEMO,
         script: &[Shows(SUM), Keys("6"), Shows("3 archives"), Keys("v"), Shows("✓ ok")],
