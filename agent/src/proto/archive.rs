@@ -99,6 +99,10 @@ impl Want {
     }
 }
 
+/// The error number (`EALREADY`, which no call on files gives) of a [`super::Request::Unpack`] that touched nothing, since
+/// somebody else's restore writes to the root or something stands in one that was to be empty.
+pub const TAKEN: i32 = 114;
+
 /// Where an archive's entries are put.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unpack {

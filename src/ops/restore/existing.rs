@@ -1,7 +1,7 @@
 //! A target that is there: whether it may be replaced, what it holds, and how the new contents take the place of the old ones.
 
 use time::OffsetDateTime;
-use vole_agent::proto::archive::{Placing, Unpacked};
+use vole_agent::proto::archive::{Placing, TAKEN, Unpacked};
 use vole_agent::proto::{FileSystem, Order};
 
 use super::filling::{self, Feed};
@@ -171,7 +171,10 @@ pub(super) async fn run(engine: &Engine, plan: &Plan, feed: Feed, job: &Job<'_>)
     drop(session);
     let Broken { made, error } = match ended {
         Ok(unpacked) => {
-            fresh::whole(&mut writer)?;
+            fresh::whole(&mut writer).map_err(|error| EngineError::Left {
+                why: reason(error),
+                left: format!("{} holds the new contents, all of them", mount.name),
+            })?;
             fault::point("restore:placed");
             fresh::close(&store, writer).await?;
             return Ok(unpacked);
@@ -196,8 +199,7 @@ pub(in crate::ops) async fn alone(engine: &Engine, mount: &MountId) -> Result<Lo
 
 /// Whether somebody else's restore, or its contents, stands where something was to be made: nothing of it is ours.
 pub(super) fn is_taken(error: &EngineError) -> bool {
-    // EAGAIN and ENOTEMPTY, as the agent says them before it touches anything.
-    matches!(error, EngineError::Agent(fault) if matches!(fault.errno, Some(11 | 39)))
+    matches!(error, EngineError::Agent(fault) if fault.errno == Some(TAKEN))
 }
 
 /// How a run came to a bad end.

@@ -10,7 +10,7 @@ use super::names::STAGING;
 use super::swap::{Phase, Plan, Staging, Stop};
 use super::{Roots, clear, fault, told};
 use crate::fs::resolve::Resolver;
-use crate::proto::archive::Mended;
+use crate::proto::archive::{Mended, TAKEN};
 use crate::proto::{Fault, Reply};
 use crate::serve::{Halt, Sink};
 
@@ -26,7 +26,7 @@ impl Roots {
         let root = loop {
             match self.landing(root) {
                 // The helper of a client that was killed finishes what it had begun.
-                Err(fault) if fault.errno == Some(Errno::AGAIN.raw_os_error()) && begun.elapsed() < PATIENCE => {
+                Err(fault) if fault.errno == Some(TAKEN) && begun.elapsed() < PATIENCE => {
                     sink.pause(PAUSE)?;
                 }
                 landed => break landed?,

@@ -41,6 +41,8 @@ use crate::proto::archive::{Placing, Unpack, UnpackItem, Unpacked};
 use crate::proto::{Fault, Place, Reply};
 use crate::serve::{Halt, Sink};
 
+/// See [`proto::archive::TAKEN`](crate::proto::archive::TAKEN).
+const TAKEN: Errno = Errno::ALREADY;
 /// Where an ext file system puts what it finds again.
 const LOST_AND_FOUND: &CStr = c"lost+found";
 
@@ -102,7 +104,7 @@ impl Roots {
         let dir = opened.map_err(|errno| fault(b"", errno, "opening the root"))?;
         // Held as long as the directory is open, so it goes with a process that is killed.
         match flock(&dir, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::AGAIN) => Err(told(b"", Errno::AGAIN, "another restore writes to it")),
+            Err(Errno::AGAIN) => Err(told(b"", TAKEN, "another restore writes to it")),
             // A file system without locks has none to break.
             Ok(()) | Err(_) => Ok(dir),
         }
@@ -207,7 +209,7 @@ impl Job<'_> {
         });
         looked.map_err(|errno| fault(b"", errno, "looking at what is there"))?;
         match there {
-            Some(name) => Err(told(&name, Errno::NOTEMPTY, "something is there already").into()),
+            Some(name) => Err(told(&name, TAKEN, "something is there already").into()),
             None => Ok(()),
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 use vole_agent::proto::Fault;
-use vole_agent::proto::archive::{Compression, Placing};
+use vole_agent::proto::archive::{Compression, Placing, TAKEN};
 
 use super::{foreign, request, unpack};
 use crate::archive::build::{Built, compressed, little, ours};
@@ -181,10 +181,26 @@ fn fresh_means_empty() {
     let (dir, root) = place();
     let before = dump(dir.path(), Depth::All);
     let fault = unpack(&root, request(Placing::Fresh), &ours()).unwrap_err();
-    assert_eq!(fault.errno, Some(Errno::NOTEMPTY.raw_os_error()));
+    assert_eq!(fault.errno, Some(TAKEN));
     assert_equal(&dump(dir.path(), Depth::All), &before, "not empty");
     fs::remove_dir_all(root.join("kept")).unwrap();
     fs::create_dir(root.join("lost+found")).unwrap();
     unpack(&root, request(Placing::Fresh), &ours()).unwrap();
     assert!(root.join("lost+found").exists() && root.join("hard").exists());
+}
+
+#[test]
+fn two_restores_never_write_to_one_root() {
+    let (dir, root) = place();
+    let before = dump(dir.path(), Depth::All);
+    let other = fs::File::open(&root).unwrap();
+    other.lock().unwrap();
+    for placing in [Placing::Fresh, Placing::Staged, Placing::InPlace] {
+        let fault = unpack(&root, request(placing), &ours()).unwrap_err();
+        assert_eq!(fault.errno, Some(TAKEN), "{fault:?}");
+        assert_equal(&dump(dir.path(), Depth::All), &before, "taken");
+    }
+    drop(other);
+    unpack(&root, request(Placing::Staged), &ours()).unwrap();
+    assert_eq!(TAKEN, Errno::ALREADY.raw_os_error());
 }
