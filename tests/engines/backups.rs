@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
-use vole_test_support::{Engine, Home, PATIENCE, until};
+use vole_test_support::{Engine, Home};
 
 use crate::dump::attributes;
 use crate::owning::awkward;
@@ -213,12 +213,6 @@ pub(crate) fn proved_whole(home: &Home, path: &Path) {
     assert!(ran.text().contains(": ok: "), "{}", ran.text());
 }
 
-pub(crate) fn no_helper_stays(engine: &Engine) {
-    until("no helper stays", PATIENCE, || {
-        engine.helper_ids().is_empty().then_some(())
-    });
-}
-
 /// A small file system of this machine; unmounted when dropped.
 pub(crate) struct Small(pub(crate) PathBuf);
 
@@ -316,7 +310,7 @@ fn every_kind_of_mount_is_copied_or_refused(engine: &Engine) {
     assert!(cut.stderr.contains("vole recover"), "{}", cut.stderr);
 
     changing(engine, &home);
-    no_helper_stays(engine);
+    engine.wait_without_helpers();
 }
 
 /// A file that never stands still is copied as well as can be, and that is told.

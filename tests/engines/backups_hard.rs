@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use vole_test_support::{Engine, Home, PATIENCE, until};
 
-use crate::backups::{Small, archive, kept, no_helper_stays, noise, proved_whole};
+use crate::backups::{Small, archive, kept, noise, proved_whole};
 use crate::removal::volume;
 use crate::world::{on_own_engines, vole};
 
@@ -54,7 +54,7 @@ fn a_killed_backup_leaves_nothing_that_is_listed(engine: &Engine) {
         .output()
         .unwrap();
     assert_eq!((killed.status.code(), listed()), (None, POINTS.len() + 1));
-    no_helper_stays(engine);
+    engine.wait_without_helpers();
 }
 
 /// A backup that has begun to write its archive and is stopped there.
@@ -83,7 +83,7 @@ fn what_fails_leaves_nothing(engine: &Engine) {
     let home = Home::new();
     let nothing_is_left = |why: &str| {
         assert!(kept(&home).is_empty(), "{why}: {:?}", kept(&home));
-        no_helper_stays(engine);
+        engine.wait_without_helpers();
     };
 
     let small = Small::new(engine.dir().join("small"));

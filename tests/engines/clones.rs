@@ -58,7 +58,7 @@ fn a_clone_is_like_its_source(engine: &Engine) {
     assert_eq!(status.unwrap().code(), None);
     ends(&on, &home, &["recover", "--yes"], 0);
     assert!(!engine.volume_names().contains(&"killed".to_owned()));
-    assert_eq!(engine.helper_ids(), Vec::<String>::new());
+    engine.wait_without_helpers();
 }
 
 fn a_volume_gets_another_name_when_nothing_knows_it(engine: &Engine) {
@@ -101,7 +101,7 @@ fn a_volume_gets_another_name_when_nothing_knows_it(engine: &Engine) {
     assert_eq!(status.unwrap().code(), None);
     assert_eq!(engine.volume_names(), ["db", "other"]);
     assert_eq!(likeness(&engine.mount_point("other")), before);
-    assert_eq!(engine.helper_ids(), Vec::<String>::new());
+    engine.wait_without_helpers();
 }
 
 #[test]

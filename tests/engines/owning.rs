@@ -375,9 +375,7 @@ fn a_killed_chown_is_taken_back(engine: &Engine) {
     });
     child.kill().unwrap();
     child.wait().unwrap();
-    until("the helper is gone", PATIENCE, || {
-        engine.helper_ids().is_empty().then_some(())
-    });
+    engine.wait_without_helpers();
     let listed = on.run_in(&home, &["undo", "--list", "--json"]).expect(0).json();
     assert_eq!(listed["journals"].as_array().unwrap().len(), 1, "{listed}");
     let reached = changed();

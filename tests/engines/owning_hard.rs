@@ -25,7 +25,7 @@ fn the_worst_changes_nothing_that_was_not_asked_for(engine: &Engine) {
     no_room_for_the_journal_is_no_change(engine);
     a_helper_that_outlives_its_vole_is_gone_before_an_undo(engine);
     what_a_container_makes_of_its_tree_stays_in_it(engine);
-    assert_eq!(engine.helper_ids(), Vec::<String>::new());
+    engine.wait_without_helpers();
 }
 
 /// Something mounted on this host, until dropped.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use vole_test_support::{Engine, Home, PATIENCE, Ran, Vole, until};
+use vole_test_support::{Engine, Home, Ran, Vole};
 
 use crate::dump::likeness;
 use crate::owning::awkward;
@@ -67,12 +67,6 @@ pub(crate) fn fed(on: &Vole, home: &Home, args: &[&str], input: &[u8]) -> (i32, 
     )
 }
 
-pub(crate) fn nothing_left(engine: &Engine) {
-    until("the helpers are gone", PATIENCE, || {
-        engine.helper_ids().is_empty().then_some(())
-    });
-}
-
 pub(crate) fn no_staging(top: &Path) {
     let left: Vec<PathBuf> = fs::read_dir(top)
         .unwrap()
@@ -126,7 +120,7 @@ fn a_volume_comes_back_as_it_was(engine: &Engine) {
     assert_eq!(code, 0, "{said}");
     assert_eq!(likeness(&engine.mount_point("old")), before);
     assert_eq!(labels(engine, "old"), labels(engine, "new"));
-    nothing_left(engine);
+    engine.wait_without_helpers();
     let ran = on.run_in(&home, &["recover", "--json"]).expect(0);
     assert_eq!(ran.json()["unfinished"], serde_json::json!([]), "{}", words(&ran));
 }
@@ -208,7 +202,7 @@ fn contents_are_replaced_only_on_demand_and_whole(engine: &Engine) {
     );
     assert_eq!(likeness(&top), new);
     no_staging(&top);
-    nothing_left(engine);
+    engine.wait_without_helpers();
 }
 
 fn tar(dir: &Path, args: &[&str]) {
@@ -279,7 +273,7 @@ fn archives_of_other_programs_come_back_without_what_recipes_put_before(engine: 
         0,
     );
     assert!(engine.mount_point("whole").join("data/d/b").exists());
-    nothing_left(engine);
+    engine.wait_without_helpers();
 }
 
 fn a_volume_in_use_and_places_of_the_host_are_refused(engine: &Engine) {
@@ -348,5 +342,5 @@ fn a_volume_in_use_and_places_of_the_host_are_refused(engine: &Engine) {
     assert_eq!(fs::read(host.join("new")).unwrap(), b"new");
     let ran = on.run_in(&home, &["restore", path, "--as", target, "--yes"]).expect(1);
     assert!(words(&ran).contains("not empty"), "{}", words(&ran));
-    nothing_left(engine);
+    engine.wait_without_helpers();
 }

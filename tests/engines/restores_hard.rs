@@ -9,7 +9,7 @@ use vole_test_support::{Engine, Family, Home, PATIENCE, Vole, until};
 use crate::dump::likeness;
 use crate::owning::awkward;
 use crate::removal::volume;
-use crate::restores::{archive, fed, no_staging, nothing_left, words};
+use crate::restores::{archive, fed, no_staging, words};
 use crate::world::{self, on_own_engines, vole};
 
 on_own_engines! {
@@ -94,7 +94,7 @@ fn what_is_no_whole_archive_changes_nothing(engine: &Engine) {
     let outside: Vec<_> = fs::read_dir(dir.join("outside")).unwrap().collect();
     assert!(outside.is_empty() && !dir.join("climbed").exists(), "{outside:?}");
     no_staging(&top);
-    nothing_left(engine);
+    engine.wait_without_helpers();
 }
 
 fn a_pipe_that_is_cut_leaves_no_volume(engine: &Engine) {
@@ -152,7 +152,7 @@ fn a_pipe_that_is_cut_leaves_no_volume(engine: &Engine) {
     let (code, said) = fed(&on, &home, &args, &whole);
     assert_eq!(code, 0, "{said}");
     assert_eq!(likeness(&old_top), likeness(&top));
-    nothing_left(engine);
+    engine.wait_without_helpers();
 }
 
 fn killed_at(on: &Vole, home: &Home, point: &str, args: &[&str]) {
@@ -180,7 +180,7 @@ fn a_killed_restore_leaves_the_old_or_the_new(engine: &Engine) {
     ] {
         let point = format!("restore:{point}");
         killed_at(&on, &home, &point, &["restore", path, "--as", "fresh", "--yes"]);
-        nothing_left(engine);
+        engine.wait_without_helpers();
         let said = on.run_in(&home, &["ls"]).expect(0).stderr;
         if matches!(point.as_str(), "restore:confirmed" | "restore:placed") {
             // It is whole, and somebody may use it by now: nobody takes it away.
@@ -225,7 +225,7 @@ fn a_killed_restore_leaves_the_old_or_the_new(engine: &Engine) {
             "dst",
         ];
         killed_at(&on, &home, &point, &args);
-        nothing_left(engine);
+        engine.wait_without_helpers();
         let ran = on.run_in(&home, &["recover", "--yes", "--json"]).expect(0);
         no_staging(&top);
         let now = likeness(&top);
@@ -280,7 +280,7 @@ fn a_killed_helper_leaves_the_old(engine: &Engine) {
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert_eq!(likeness(&old_top), old, "{said}");
         assert_eq!(engine.volume_names(), names, "{said}");
-        nothing_left(engine);
+        engine.wait_without_helpers();
     }
 }
 

@@ -81,7 +81,7 @@ impl Engine {
             .map_err(|error| Unavailable(format!("no directory under /tmp: {error}")))?
             .keep();
         prepare(&dir)?;
-        fs::write(dir.join("containers.conf"), CONTAINERS_CONF)
+        fs::write(dir.join("containers.conf"), containers_conf())
             .map_err(|error| Unavailable(format!("cannot write in {}: {error}", dir.display())))?;
         let guard = Command::new("bash")
             .args(["-c", GUARD, "guard.sh", family.word()])
@@ -216,6 +216,17 @@ impl Engine {
         sorted_lines(&self.run(["ps", "-aq", "--no-trunc", "--filter", "label=vole.helper"]))
     }
 
+    /// Waits until it has no helper any more: those of a client that was killed go a moment after it.
+    ///
+    /// # Panics
+    ///
+    /// When one stays.
+    pub fn wait_without_helpers(&self) {
+        until("no helper stays", PATIENCE, || {
+            self.helper_ids().is_empty().then_some(())
+        });
+    }
+
     /// Names of all images, sorted.
     pub fn image_names(&self) -> Vec<String> {
         sorted_lines(&self.run(["images", "--format", "{{.Repository}}:{{.Tag}}"]))
@@ -326,13 +337,24 @@ impl Drop for Engine {
 
 /// For podman: no shared memory locks (they would be shared with the machine's own podman), no journald, and limits
 /// that a machine without CAP_SYS_RESOURCE can set (soft below hard is refused by the service of 4.3).
-const CONTAINERS_CONF: &str = r#"[containers]
-default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
-[engine]
-lock_type = "file"
-events_logger = "file"
-cgroup_manager = "cgroupfs"
-"#;
+fn containers_conf() -> String {
+    // crun refuses a machine whose second hierarchy has controllers beside the first one's (1.8.1: "cgroups in hybrid mode
+    // not supported"); runc does not mind.
+    let unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let runtime = match find_program("runc").filter(|_| !unified) {
+        Some(_) => "runtime = \"runc\"\n",
+        None => "",
+    };
+    format!(
+        "[containers]\n\
+         default_ulimits = [\"nofile=4096:4096\", \"nproc=4096:4096\"]\n\
+         [engine]\n\
+         lock_type = \"file\"\n\
+         events_logger = \"file\"\n\
+         cgroup_manager = \"cgroupfs\"\n\
+         {runtime}"
+    )
+}
 
 fn sorted_lines(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = text
