@@ -4,10 +4,11 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{Advice, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
@@ -16,6 +17,9 @@ use vole_agent::proto::archive::Compression;
 
 use super::{Archive, place, sidecar};
 use crate::{fault, store};
+
+/// Bytes that are set out for the disk at once.
+const STRIDE: u64 = 8 << 20;
 
 /// What is known of an archive's bytes while they pass: their digest, which the seal at their end holds.
 #[derive(Debug, Clone)]
@@ -67,6 +71,8 @@ pub struct Draft {
     /// Locked, so that nobody takes it for what a dead process left.
     file: File,
     seal: Seal,
+    /// How many bytes were set out for the disk.
+    set_out: u64,
     /// The name that it will have.
     name: OsString,
     mount: String,
@@ -93,6 +99,7 @@ impl Draft {
             dir_path: dir.to_owned(),
             file,
             seal: Seal::new(compression),
+            set_out: 0,
             name,
             mount: mount.to_owned(),
             at,
@@ -142,8 +149,22 @@ impl Draft {
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.seal.update(bytes);
         self.file.write_all(bytes)?;
+        self.set_out();
         fault::point("backup:streaming");
         Ok(())
+    }
+
+    /// Sets out for the disk what was written: left alone, the kernel begins after half a minute, and [`Draft::secure`] waits
+    /// for all of it.
+    fn set_out(&mut self) {
+        let written = self.seal.bytes();
+        let Some(length) = NonZeroU64::new(written - self.set_out).filter(|length| length.get() >= STRIDE) else {
+            return;
+        };
+        // Linux begins to write back what is dirty in the range, and drops only what is clean: nothing of this stretch is. A
+        // hint: where it is not taken, the sync at the end does it all.
+        rustix::fs::fadvise(&self.file, self.set_out, Some(length), Advice::DontNeed).ok();
+        self.set_out = written;
     }
 
     /// Ends it with its seal and brings all of it onto the disk.
