@@ -11,6 +11,8 @@
 mod draft;
 mod lock;
 pub mod place;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod shelf;
 mod sidecar;
 
@@ -108,6 +110,24 @@ pub struct Archive {
 /// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The SHA-256 that such digits stand for; `None` when they are none, as [`hex`] writes them.
+pub fn digest(hex: &str) -> Option<[u8; 32]> {
+    let digits = hex.as_bytes();
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; 32];
+    if digits.len() != 2 * bytes.len() {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = value(pair[0])? << 4 | value(pair[1])?;
+    }
+    Some(bytes)
 }
 
 /// What checking an archive found.

@@ -143,7 +143,7 @@ fn parse(bytes: &[u8]) -> Result<Sidecar, String> {
     let sidecar: Sidecar =
         serde_json::from_slice(bytes).map_err(|error| format!("it cannot be understood: {error}"))?;
     for (what, digest) in [("sha256", &sidecar.sha256), ("digest", &sidecar.digest)] {
-        if digest.len() != 64 || !digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        if super::digest(digest).is_none() {
             return Err(format!("its {what} is no digest"));
         }
     }

@@ -4,6 +4,7 @@ pub(super) mod existing;
 pub(super) mod filling;
 mod foreign;
 pub(super) mod fresh;
+mod look;
 mod plan;
 mod run;
 mod source;

@@ -7,7 +7,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::existing::Looked;
-use super::source::{self, Checked, Source};
+use super::look::{self, Checked};
+use super::source::Source;
 use super::{Into, Plan, Progress, Request, existing, volumes, words};
 use crate::archive::{Origin, Verdict};
 use crate::core::figures;
@@ -31,8 +32,8 @@ pub(super) async fn plan(
         None => Source::standard_input(),
     };
     let checked = match &request.archive {
-        Some(path) => source::check(&source, path, news, cancel).await?,
-        None => source::peek(&source).await?,
+        Some(path) => look::check(&source, path, request.in_place, news, cancel).await?,
+        None => look::peek(&source).await?,
     };
     let origin = checked.origin.clone();
     let wanted = request

@@ -1,25 +1,13 @@
-//! The archive that is restored, opened once, and what a look into it says: of what it was made, whether it is whole, what
-//! its names begin with. Knows files and pipes, no engine.
+//! The archive that is restored, opened once. Knows files and pipes, and not what is in them.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-use vole_agent::archive::read::{Damage, Opened, Pipe, Reader, Wrong};
-
-use super::Progress;
-use super::foreign::Names;
-use crate::archive::{self, Origin, Status, Verdict};
 use crate::engine::EngineError;
 use crate::ops::writable::refusal;
-
-/// How many bytes of a file are read between two figures.
-const TELL: u64 = 4 << 20;
 
 /// An archive's bytes, from their start. Clones are of the same archive.
 #[derive(Debug, Clone, Default)]
@@ -115,7 +103,16 @@ impl Source {
         }
     }
 
-    fn length(&self) -> Option<u64> {
+    /// Reads a pipe on and keeps what is read for [`Source::reader`]; `None` of anything else.
+    pub(super) fn peek(&self) -> Option<impl Read + Send + use<>> {
+        match self.0.as_deref()? {
+            Held::Pipe(piped) => Some(Kept(Arc::clone(piped))),
+            Held::File(_) => None,
+        }
+    }
+
+    /// Bytes of a file.
+    pub(super) fn length(&self) -> Option<u64> {
         match self.0.as_deref()? {
             Held::File(file) => file.metadata().ok().map(|meta| meta.len()),
             Held::Pipe(_) => None,
@@ -150,228 +147,4 @@ impl Read for Kept {
         seen.extend_from_slice(&buffer[..count]);
         Ok(count)
     }
-}
-
-/// Counts what is read, and ends when it is cancelled.
-struct Watched<R> {
-    input: R,
-    read: Arc<AtomicU64>,
-    cancel: CancellationToken,
-}
-
-impl<R: Read> Read for Watched<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.cancel.is_cancelled() {
-            return Err(io::ErrorKind::ConnectionAborted.into());
-        }
-        let count = self.input.read(buffer)?;
-        self.read.fetch_add(count as u64, Ordering::Relaxed);
-        Ok(count)
-    }
-}
-
-/// What a look into an archive says.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Checked {
-    /// `None` of a pipe, which is checked on the way.
-    pub(super) verdict: Option<Verdict>,
-    /// Why it is not restored, when it is damaged.
-    pub(super) why: Option<String>,
-    pub(super) origin: Option<Origin>,
-    pub(super) counts: Option<(u64, u64)>,
-    pub(super) digest: Option<[u8; 32]>,
-    /// Of an archive of another program: its names.
-    pub(super) names: Option<Names>,
-    pub(super) caveats: Vec<String>,
-}
-
-/// Reads a file whole.
-///
-/// # Errors
-///
-/// [`EngineError::Cancelled`], or when it cannot be read. That it is damaged is no error but a verdict.
-pub(super) async fn check(
-    source: &Source,
-    path: &Path,
-    news: &mpsc::Sender<Progress>,
-    cancel: &CancellationToken,
-) -> Result<Checked, EngineError> {
-    // Whoever waits may stop waiting: then the thread stops as well.
-    let stop = cancel.child_token();
-    let _stopping = stop.clone().drop_guard();
-    let input = Watched {
-        input: source.reader()?,
-        read: Arc::default(),
-        cancel: stop,
-    };
-    let (total, news) = (source.length(), news.clone());
-    let path = path.to_owned();
-    let reading = tokio::task::spawn_blocking(move || {
-        let mut looked = Looked::default();
-        let ended = looked.all(input, total, &news);
-        let beside = archive::beside(&path);
-        (looked, ended, beside)
-    });
-    let (looked, ended, beside) = reading
-        .await
-        .map_err(|error| refusal(format!("the archive could not be checked: {error}")))?;
-    let mut checked = looked.checked(ended)?;
-    checked.caveats.extend(match beside {
-        Ok(Some(archive)) if archive.status == Status::Partial => {
-            let first = archive.warnings.first().map_or("something", String::as_str);
-            Some(format!(
-                "the copy itself is partial: {}",
-                crate::text::printable_str(first)
-            ))
-        }
-        Ok(_) => None,
-        Err(why) => Some(format!("what stands beside it cannot be read: {why}")),
-    });
-    Ok(checked)
-}
-
-/// What was read of an archive.
-#[derive(Debug, Default)]
-struct Looked {
-    head: Option<Vec<u8>>,
-    names: Names,
-    counts: (u64, u64),
-    digest: Option<[u8; 32]>,
-}
-
-impl Looked {
-    /// Reads to the end.
-    fn all(
-        &mut self,
-        input: Watched<Box<dyn Read + Send>>,
-        total: Option<u64>,
-        news: &mpsc::Sender<Progress>,
-    ) -> Result<(), Damage> {
-        let read = Arc::clone(&input.read);
-        let start = |kind: Wrong, what: String| Damage {
-            kind,
-            path: Vec::new(),
-            offset: 0,
-            what,
-        };
-        let opened = Opened::new(input).map_err(|broken| start(broken.kind, broken.what))?;
-        std::thread::scope(|scope| {
-            let pipe = Pipe::start(scope, opened).map_err(|error| start(Wrong::Unread, error.to_string()))?;
-            let mut reader = Reader::new(pipe);
-            let mut told = 0;
-            loop {
-                let next = reader.next();
-                let counts = reader.counts();
-                self.counts = (counts.entries, counts.bytes);
-                if self.head.is_none() {
-                    self.head = reader.head().map(<[u8]>::to_vec);
-                }
-                let Some(entry) = next? else { break };
-                if self.head.is_none() {
-                    self.names.take(&entry);
-                }
-                loop {
-                    let length = reader.contents()?.len();
-                    let bytes = read.load(Ordering::Relaxed);
-                    if bytes >= told + TELL {
-                        told = bytes;
-                        let progress = Progress {
-                            phase: "checking",
-                            entries: counts.entries,
-                            bytes,
-                            total,
-                        };
-                        // Who does not listen misses a figure.
-                        let _heard = news.try_send(progress);
-                    }
-                    if length == 0 {
-                        break;
-                    }
-                    reader.consume(length);
-                }
-            }
-            self.digest = reader.digest();
-            Ok(())
-        })
-    }
-
-    fn checked(self, ended: Result<(), Damage>) -> Result<Checked, EngineError> {
-        let origin = origin(self.head.as_deref())?;
-        let mut checked = Checked {
-            origin,
-            counts: Some(self.counts),
-            digest: self.digest,
-            ..Checked::default()
-        };
-        let damage = match ended {
-            Ok(()) if self.head.is_some() => {
-                checked.verdict = Some(Verdict::Ok);
-                return Ok(checked);
-            }
-            Ok(()) => {
-                checked.verdict = Some(Verdict::Foreign);
-                checked.names = Some(self.names);
-                let what = "it is no archive of vole's: nothing in it proves that it is whole";
-                checked.caveats.push(what.to_owned());
-                return Ok(checked);
-            }
-            Err(damage) => damage,
-        };
-        checked.counts = None;
-        checked.verdict = Some(match damage.kind {
-            Wrong::Truncated => Verdict::Truncated,
-            Wrong::Corrupt => Verdict::Corrupt,
-            Wrong::Cancelled => return Err(EngineError::Cancelled),
-            Wrong::Unsupported | Wrong::Unread => return Err(refusal(damage.to_string())),
-        });
-        checked.why = Some(damage.to_string());
-        Ok(checked)
-    }
-}
-
-/// Reads the JSON of an archive's head.
-fn origin(head: Option<&[u8]>) -> Result<Option<Origin>, EngineError> {
-    let origin = head.map(serde_json::from_slice).transpose();
-    origin.map_err(|error| {
-        refusal(format!(
-            "the archive does not say of what it was made: its head makes no sense ({error})"
-        ))
-    })
-}
-
-/// Looks at what comes by a pipe first, and keeps it.
-///
-/// # Errors
-///
-/// When it does not begin as an archive.
-pub(super) async fn peek(source: &Source) -> Result<Checked, EngineError> {
-    let Some(Held::Pipe(piped)) = source.0.as_deref() else {
-        return Ok(Checked::default());
-    };
-    let input = Kept(Arc::clone(piped));
-    let reading = tokio::task::spawn_blocking(move || {
-        let opened = Opened::new(input).map_err(|broken| (broken.kind, broken.what))?;
-        let mut reader = Reader::new(opened);
-        let next = reader.next().map_err(|damage| (damage.kind, damage.to_string()));
-        next.map(|_| reader.head().map(<[u8]>::to_vec))
-    });
-    let looked = reading
-        .await
-        .map_err(|error| refusal(format!("the archive could not be looked at: {error}")))?;
-    let head = match looked {
-        Ok(head) => head,
-        Err((Wrong::Truncated | Wrong::Corrupt, what)) => return Err(EngineError::Damaged(what)),
-        Err((Wrong::Cancelled, _)) => return Err(EngineError::Cancelled),
-        Err((Wrong::Unread | Wrong::Unsupported, what)) => return Err(refusal(what)),
-    };
-    let mut checked = Checked {
-        origin: origin(head.as_deref())?,
-        ..Checked::default()
-    };
-    let what = match checked.origin {
-        Some(_) => "it comes by a pipe: whether it is whole shows at its end, and nothing is replaced before",
-        None => "it comes by a pipe and is no archive of vole's: nothing will show whether it is whole",
-    };
-    checked.caveats.push(what.to_owned());
-    Ok(checked)
 }
