@@ -589,6 +589,33 @@ fn an_archive_that_goes_into_a_pipe_goes_alone() {
 }
 
 #[test]
+fn a_backup_of_which_nothing_comes_tells_so_in_its_document() {
+    let failed = |arguments: &[&str]| {
+        let document = json(1, arguments);
+        assert_eq!(
+            (fields(&document), &document["archives"]),
+            (vec!["archives", "failed"], &Value::from(Vec::<Value>::new()))
+        );
+        let failed = document["failed"].as_array().unwrap().iter();
+        let pairs = failed.map(|one| {
+            assert_eq!(fields(one), ["reason", "volume"]);
+            [&one["volume"], &one["reason"]].map(|text| text.as_str().unwrap().to_owned())
+        });
+        pairs.collect::<Vec<_>>()
+    };
+    let missing = failed(&["backup", "nobody_made_it"]);
+    assert_eq!(missing[0][0], "nobody_made_it");
+    assert!(missing[0][1].contains("no volume is called"), "{missing:?}");
+    let refused = failed(&["backup", "/nowhere/at/all"]);
+    assert_eq!((refused.len(), refused[0][0].as_str()), (1, "/nowhere/at/all"));
+    let unplanned = failed(&["backup", "shop_redis", "nobody_made_it", "--to", "/nowhere/at/all"]);
+    assert_eq!([&unplanned[0][0], &unplanned[1][0]], ["shop_redis", "nobody_made_it"]);
+    assert!(unplanned[0][1].contains("make it first"), "{unplanned:?}");
+    let (stdout, stderr) = demo(1, &["backup", "nobody_made_it"]);
+    assert!(stdout.is_empty() && stderr.contains("no volume is called"), "{stderr}");
+}
+
+#[test]
 fn the_demos_volumes_are_copied_checked_and_come_back_and_some_archives_are_there_from_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let to = dir.path().to_str().unwrap();

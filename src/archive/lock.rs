@@ -1,4 +1,4 @@
-//! One backup of a mount at a time, whoever makes it on this machine. The lock goes with the process that holds it.
+//! One backup or restore of a mount at a time, whoever makes it on this machine. The lock goes with the process that holds it.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -18,6 +18,9 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// Why a mount is refused whose lock is taken.
+    pub const TAKEN: &str = "another backup or restore of it runs on this machine";
+
     /// Locks a mount of an engine; `None` while another vole has it. Nothing is kept of the demo, so there is nothing to
     /// lock.
     ///

@@ -69,7 +69,20 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Backup) ->
         };
         planned.context("cannot plan the backup")
     };
-    let plan = context.until_cancelled(planning).await?;
+    let plan = match context.until_cancelled(planning).await {
+        Ok(plan) => plan,
+        Err(error) => {
+            let why = format!("{error:#}");
+            let unplanned = mounts.iter().map(|mount| (mount.name.clone(), why.clone()));
+            let failed = unplanned.chain(unfound).collect();
+            let nothing = Report {
+                failed,
+                ..Report::default()
+            };
+            document(context, &nothing)?;
+            return Err(error);
+        }
+    };
     announce(&plan, context.output.json)?;
     if pipe {
         return stream(context, engine, &plan).await;
@@ -117,7 +130,8 @@ async fn mounts(
         match place {
             Ok(mount) if mounts.iter().any(|other| other.id == mount.id) => {}
             Ok(mount) => mounts.push(Arc::new(mount)),
-            Err(error) if arguments.len() == 1 => return Err(error),
+            // A document has room for what else there is no plan to tell of.
+            Err(error) if arguments.len() == 1 && !context.output.json => return Err(error),
             Err(error) => unfound.push((argument.to_string_lossy().into_owned(), format!("{error:#}"))),
         }
     }
@@ -266,19 +280,26 @@ fn exit(archive: &Archive) -> Exit {
     }
 }
 
+/// Prints what came of it, where a document is wanted.
+fn document(context: &Context, report: &Report) -> anyhow::Result<()> {
+    if !context.output.json {
+        return Ok(());
+    }
+    let failed = report.failed.iter();
+    context.output.document(&Document {
+        archives: report.archives.iter().map(ArchiveInfo::new).collect(),
+        failed: failed.map(|(volume, reason)| Failed { volume, reason }).collect(),
+    })
+}
+
 fn finish(context: &Context, report: &Report) -> anyhow::Result<Exit> {
     for (volume, why) in &report.failed {
         warn(&format!("{volume} was not copied: {why}"));
     }
     report.archives.iter().for_each(lacking);
+    document(context, report)?;
     let output = &context.output;
-    if output.json {
-        let failed = report.failed.iter();
-        output.document(&Document {
-            archives: report.archives.iter().map(ArchiveInfo::new).collect(),
-            failed: failed.map(|(volume, reason)| Failed { volume, reason }).collect(),
-        })?;
-    } else {
+    if !output.json {
         for archive in &report.archives {
             let path = text::printable(archive.path.as_os_str().as_bytes());
             output.line(&format!("{path}: {}", words(archive)))?;

@@ -201,6 +201,10 @@ async fn a_tar_is_streamed() {
 fn recorded(line: &str) -> Vec<u8> {
     let path = line.split(' ').nth(1).unwrap_or_default();
     let body = match path {
+        "/_ping" => {
+            let head = "Api-Version: 1.41\r\nServer: Docker/20.10.24+dfsg1 (linux)\r\nContent-Length: 2";
+            return format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\nOK").into_bytes();
+        }
         "/version" => include_str!("../../tests/data/docker-20.10-version.json"),
         "/info" => include_str!("../../tests/data/docker-20.10-info.json"),
         "/volumes" => include_str!("../../tests/data/docker-20.10-volumes.json"),
@@ -277,7 +281,10 @@ async fn what_the_engine_is_is_asked_once_and_again_when_its_events_broke_off() 
     let descriptions = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&descriptions);
     let answer = move |line: &str| {
-        if line.contains(" /version ") || line.contains(" /info ") {
+        if [" /version ", " /_ping ", " /info "]
+            .iter()
+            .any(|path| line.contains(path))
+        {
             counter.fetch_add(1, Ordering::SeqCst);
         }
         recorded(line)
@@ -301,10 +308,30 @@ async fn what_the_engine_is_is_asked_once_and_again_when_its_events_broke_off() 
     drop(engine.open(spec).await);
     drop(engine.daemon.events().await);
     assert_eq!(engine.daemon.about().await.unwrap(), first);
-    assert_eq!(asked(), 2, "/version and /info, once each");
+    assert_eq!(asked(), 2, "/_ping and /info, once each");
     drop(engine.daemon.events().await);
     assert_eq!(engine.daemon.about().await.unwrap(), first);
     assert_eq!(asked(), 4, "it may be another version by now");
+}
+
+#[tokio::test]
+async fn the_version_is_asked_where_greeting_or_description_do_not_tell() {
+    let without = |hidden: &'static str| {
+        let answer = move |line: &str| match line.contains(hidden) {
+            true => json("403 Forbidden", "{}").into_bytes(),
+            false => recorded(line),
+        };
+        Server::start(answer, false)
+    };
+    let about = async |server: Server| server.daemon().about().await.unwrap();
+    let greeted = about(without(" /version ")).await;
+    assert_eq!(about(without(" /_ping ")).await, greeted);
+    let hidden = about(without(" /info ")).await;
+    assert_eq!(
+        (hidden.arch, hidden.kernel),
+        (greeted.arch, greeted.kernel),
+        "the version tells them as well"
+    );
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -185,24 +186,27 @@ impl Sightings {
     /// its volumes; one that was never seen running is only attached.
     pub fn note(&mut self, inventory: &Inventory, heard: &Heard, now: OffsetDateTime) {
         for mount in inventory.mounts.iter().filter(|mount| mount.kind.is_volume()) {
-            let used = [
-                mount_uses(mount, heard, now),
-                self.went_on(mount, heard),
-                heard.mounted(mount),
-            ];
+            let known = self.last(mount).and_then(|last| last.used.as_ref()).map(|used| used.at);
+            // What was heard is kept until a list answers it, and must not come back over a later use.
+            let told = [self.went_on(mount, heard), heard.attached(mount), heard.mounted(mount)];
+            let told = told.map(|told| told.filter(|told| known.is_none_or(|known| told.at > known)));
+            let used = iter::once(mount_uses(mount, heard, now)).chain(told);
             // Of equals the first: the list knows more than an event.
-            let used = used.into_iter().flatten().reduce(later);
+            let used = used.flatten().reduce(later);
             let stopped = mount.attachments.first().filter(|_| used.is_none());
             let attached = stopped.map(|attachment| Use::of(mount, attachment, now));
             self.take(mount, Sighting { used, attached });
         }
     }
 
-    /// The container that was known to use the volume was heard again, and may be gone since.
+    /// A container that was known to use the volume, or to be attached to it, was heard again, and may be gone since.
     fn went_on(&self, mount: &Mount, heard: &Heard) -> Option<Use> {
-        let known = self.last(mount)?.used.as_ref()?;
-        let at = heard.ran(&known.container_id)?;
-        Some(Use { at, ..known.clone() })
+        let Sighting { used, attached } = self.last(mount)?;
+        let heard = [used, attached].into_iter().flatten().filter_map(|known| {
+            let at = heard.ran(&known.container_id)?;
+            Some(Use { at, ..known.clone() })
+        });
+        heard.reduce(later)
     }
 
     fn take(&mut self, mount: &Mount, new: Sighting) {

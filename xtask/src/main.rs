@@ -16,7 +16,8 @@ cargo run -p xtask -- screenshots [--check]    makes screenshots/ from the real 
 cargo run -p xtask -- shot [COLUMNSxROWS] [KEYS] [-- VOLE ARGUMENTS]
                                                one picture of anything, as target/shot.svg and target/shot.png
 cargo run -p xtask -- engine docker|podman     a private engine with the tests' fleet, until its input ends
-cargo run -p xtask --release -- bench [screen] [volumes] [tree] [directory] [chown] [doctor]
+cargo run -p xtask --release -- bench [screen] [volumes] [tree] [directory] [chown] [doctor] [backups] [restores]
+                                               [large] [memory]
                                                measures, and prints the README's table; needs root and 3 GB under /tmp
 cargo run -p xtask --release -- heavy          the long checks: a minute of idleness, a million entries, 10,000 volumes";
 

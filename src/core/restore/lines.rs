@@ -135,6 +135,10 @@ fn source(out: &mut Writer, plan: &Plan, now: OffsetDateTime) {
 
 fn target(out: &mut Writer, plan: &Plan) {
     match &plan.into {
+        Into::New(volume) if volume.name.is_empty() => {
+            let words = "nowhere yet: n names the volume or the path, new or there already";
+            out.field("into", Role::Warning, words);
+        }
         Into::New(volume) => {
             out.field("into", Role::Plain, &format!("{}, a new volume", volume.name));
             if let Some(driver) = &volume.driver {

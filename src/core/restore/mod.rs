@@ -106,7 +106,8 @@ impl Review {
     /// The name of where it goes, as far as that is known; hostile text.
     pub fn target(&self) -> Option<&str> {
         match &self.plan {
-            Some(plan) => Some(target_of(plan)),
+            // An archive of another program names no volume.
+            Some(plan) => Some(target_of(plan)).filter(|name| !name.is_empty()),
             None => self.request.target.as_deref(),
         }
     }

@@ -13,7 +13,7 @@ pub use containers::{container, containers};
 pub use disk_usage::disk_usage;
 pub use events::{Noticed, event};
 pub use looks::{layer, processes};
-pub use system::{about, container_count};
+pub use system::{Greeting, about, container_count, greeting, version};
 pub use volumes::{volume, volumes};
 
 use std::collections::BTreeMap;

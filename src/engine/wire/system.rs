@@ -1,5 +1,6 @@
-//! Reads `/version` and `/info` together.
+//! Reads what an engine says of itself: `/info`, and with it the greeting on `/_ping` or else `/version`.
 
+use hyper::HeaderMap;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -45,14 +46,44 @@ struct Info {
     rootless: Flag,
 }
 
-/// Reads what an engine is, and its own id where that is stable (podman's differs at every call). `info` is `None`
-/// when the engine would not say (a socket proxy). Whether it runs on this host is left open (`false`).
+/// What an engine says of itself beside its description.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Greeting {
+    flavour: Flavour,
+    version: String,
+    api: String,
+    arch: String,
+    os: String,
+    kernel: String,
+}
+
+/// Reads the head of the answer to `/_ping`: `Server: Docker/20.10.24+dfsg1 (linux)` or `Libpod/4.3.1 (linux)`, and
+/// `Api-Version: 1.41`. `None` where it does not tell what answers (a proxy puts its own name there).
+pub fn greeting(head: &HeaderMap) -> Option<Greeting> {
+    let said = |name| head.get(name)?.to_str().ok();
+    let (name, version) = said("server")?.split_once('/')?;
+    let flavour = match name {
+        "Docker" => Flavour::Docker,
+        "Libpod" => Flavour::Podman,
+        _ => return None,
+    };
+    Some(Greeting {
+        flavour,
+        version: version.split_whitespace().next()?.to_owned(),
+        api: said("api-version").filter(|api| !api.is_empty())?.to_owned(),
+        arch: String::new(),
+        os: String::new(),
+        kernel: String::new(),
+    })
+}
+
+/// Reads the answer to `/version`.
 ///
 /// # Errors
 ///
-/// [`EngineError::Garbage`] when either answer is no such answer.
-pub fn about(version: &[u8], info: Option<&[u8]>) -> Result<(About, Option<String>), EngineError> {
-    let version: Version = document("the engine's version", version)?;
+/// [`EngineError::Garbage`] when it is no such answer.
+pub fn version(body: &[u8]) -> Result<Greeting, EngineError> {
+    let version: Version = document("the engine's version", body)?;
     if version.version.0.is_empty() && version.api_version.0.is_empty() {
         let cause = "it names no version; this may be no container engine".to_owned();
         return Err(EngineError::Garbage {
@@ -60,16 +91,33 @@ pub fn about(version: &[u8], info: Option<&[u8]>) -> Result<(About, Option<Strin
             cause,
         });
     }
-    let info: Info = info
-        .map(|info| document("the engine's description", info))
-        .transpose()?
-        .unwrap_or_default();
     let is_podman = version
         .components
         .iter()
         .flatten()
         .any(|component| component.name.0.starts_with("Podman"));
-    let flavour = if is_podman { Flavour::Podman } else { Flavour::Docker };
+    Ok(Greeting {
+        flavour: if is_podman { Flavour::Podman } else { Flavour::Docker },
+        version: version.version.0,
+        api: version.api_version.0,
+        arch: version.arch.0,
+        os: version.os.0,
+        kernel: version.kernel_version.0,
+    })
+}
+
+/// What an engine is, and its own id where that is stable (podman's differs at every call). `info` is the answer to
+/// `/info`, `None` when the engine would not say (a socket proxy). Whether it runs on this host is left open (`false`).
+///
+/// # Errors
+///
+/// [`EngineError::Garbage`] when `info` is no such answer.
+pub fn about(greeting: Greeting, info: Option<&[u8]>) -> Result<(About, Option<String>), EngineError> {
+    let info: Info = info
+        .map(|info| document("the engine's description", info))
+        .transpose()?
+        .unwrap_or_default();
+    let flavour = greeting.flavour;
     let security: Vec<String> = info
         .security_options
         .iter()
@@ -80,11 +128,11 @@ pub fn about(version: &[u8], info: Option<&[u8]>) -> Result<(About, Option<Strin
     let about = About {
         name: info.name.0,
         flavour,
-        version: version.version.0,
-        api: version.api_version.0,
-        arch: machine(first(info.architecture.0, version.arch.0)),
-        kernel: first(info.kernel_version.0, version.kernel_version.0),
-        os: first(info.operating_system.0, version.os.0),
+        version: greeting.version,
+        api: greeting.api,
+        arch: machine(first(info.architecture.0, greeting.arch)),
+        kernel: first(info.kernel_version.0, greeting.kernel),
+        os: first(info.operating_system.0, greeting.os),
         root_dir: info.docker_root_dir.0,
         same_host: false,
         rootless: rootless_option || info.rootless.0 == Some(true),
@@ -142,9 +190,13 @@ fn machine(arch: String) -> String {
 mod tests {
     use super::*;
 
+    fn told(version_said: &[u8], info: Option<&[u8]>) -> Result<(About, Option<String>), EngineError> {
+        about(version(version_said)?, info)
+    }
+
     #[test]
     fn docker_and_podman_are_told_apart() {
-        let (docker, id) = about(
+        let (docker, id) = told(
             include_bytes!("../../../tests/data/docker-20.10-version.json"),
             Some(include_bytes!("../../../tests/data/docker-20.10-info.json")),
         )
@@ -157,7 +209,7 @@ mod tests {
         assert_eq!(docker.security, ["name=seccomp,profile=default"]);
         assert!(!docker.rootless && id.is_some() && !docker.root_dir.is_empty());
 
-        let (podman, id) = about(
+        let (podman, id) = told(
             include_bytes!("../../../tests/data/podman-4.3-version.json"),
             Some(include_bytes!("../../../tests/data/podman-4.3-info.json")),
         )
@@ -171,16 +223,56 @@ mod tests {
 
     #[test]
     fn a_proxy_that_hides_the_description_is_no_failure_but_another_server_is() {
-        let (hidden, id) = about(
+        let (hidden, id) = told(
             br#"{"Version":"27.0","ApiVersion":"1.46","Arch":"arm64","Os":"linux"}"#,
             None,
         )
         .unwrap();
         assert_eq!((hidden.arch.as_str(), hidden.name.as_str(), id), ("aarch64", "", None));
         let odd = br#"{"SecurityOptions":["name=userns",{"Name":"selinux"},7]}"#;
-        let (odd, _) = about(br#"{"Version":"27.0"}"#, Some(odd)).unwrap();
+        let (odd, _) = told(br#"{"Version":"27.0"}"#, Some(odd)).unwrap();
         assert_eq!(odd.security, ["name=userns", "name=selinux"]);
-        assert!(about(b"{}", None).is_err());
-        assert!(about(b"<html>", None).is_err());
+        assert!(told(b"{}", None).is_err());
+        assert!(told(b"<html>", None).is_err());
+    }
+
+    /// As Docker 20.10 and podman 4.3 send it.
+    #[test]
+    fn a_greeting_tells_as_much_as_the_version_beside_a_description() {
+        let head = |lines: &[(&'static str, &str)]| {
+            let lines = lines.iter().map(|(name, value)| {
+                let name = hyper::header::HeaderName::from_static(name);
+                (name, value.parse().unwrap())
+            });
+            HeaderMap::from_iter(lines)
+        };
+        let docker = head(&[("server", "Docker/20.10.24+dfsg1 (linux)"), ("api-version", "1.41")]);
+        let podman = head(&[("server", "Libpod/4.3.1 (linux)"), ("api-version", "1.41")]);
+        let recorded: [(HeaderMap, &[u8], &[u8]); 2] = [
+            (
+                docker,
+                include_bytes!("../../../tests/data/docker-20.10-version.json"),
+                include_bytes!("../../../tests/data/docker-20.10-info.json"),
+            ),
+            (
+                podman,
+                include_bytes!("../../../tests/data/podman-4.3-version.json"),
+                include_bytes!("../../../tests/data/podman-4.3-info.json"),
+            ),
+        ];
+        for (head, version, info) in recorded {
+            let greeted = about(greeting(&head).unwrap(), Some(info)).unwrap();
+            assert_eq!(greeted, told(version, Some(info)).unwrap());
+        }
+        for unclear in [
+            head(&[("api-version", "1.41")]),
+            head(&[("server", "Docker/20.10.24 (linux)")]),
+            head(&[("server", "Docker/20.10.24 (linux)"), ("api-version", "")]),
+            head(&[("server", "Docker/ "), ("api-version", "1.41")]),
+            head(&[("server", "nginx/1.22"), ("api-version", "1.41")]),
+            head(&[("server", "nginx"), ("api-version", "1.41")]),
+        ] {
+            assert_eq!(greeting(&unclear), None, "{unclear:?}");
+        }
     }
 }

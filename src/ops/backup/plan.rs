@@ -21,8 +21,6 @@ use crate::ops::list::{self, Depth, Inventory};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Containers that a caveat names.
 const NAMED: usize = 3;
-/// Why a mount that another backup holds is refused.
-pub(super) const BUSY: &str = "another backup of it runs on this machine";
 
 /// Where archives go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,7 +165,7 @@ impl Look {
         // A lock that cannot be tried fails the run, which says why.
         let taken = || Lock::take(&self.environment, &self.engine, &row.mount.id).is_ok_and(|lock| lock.is_none());
         if row.refused.is_none() && taken() {
-            row.refused = Some(BUSY.to_owned());
+            row.refused = Some(Lock::TAKEN.to_owned());
         }
     }
 }

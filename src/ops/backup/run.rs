@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use vole_agent::proto::archive::{Compression, Counts, Pack, PackItem, Packed};
 use vole_agent::proto::{Kind, Order, Place};
 
-use super::plan::{self, BUSY, on_this_host};
+use super::plan::{self, on_this_host};
 use super::sink::{Pipe, Sink, Takes};
 use super::{BackupError, Event, Plan, Report, Row, words};
 use crate::archive::{Archive, Draft, Lock, Origin, Seal, Status, hex, shelf};
@@ -186,7 +186,7 @@ impl Work<'_> {
         let taken = on_this_host(move || Lock::take(&Environment::of_process(), &engine, &mount)).await?;
         let taken =
             taken.map_err(|error| BackupError::Failed(format!("cannot lock out other backups of it: {error}")))?;
-        taken.ok_or_else(|| BackupError::Failed(format!("refused: {BUSY}")))
+        taken.ok_or_else(|| BackupError::Failed(format!("refused: {}", Lock::TAKEN)))
     }
 
     /// Makes the usual directory, and removes what killed backups of the mount left in it; what of that could not be.

@@ -194,7 +194,7 @@ pub(in crate::ops) async fn alone(engine: &Engine, mount: &MountId) -> Result<Lo
     let taking = tokio::task::spawn_blocking(move || Lock::take(&Environment::of_process(), &engine, &mount)).await;
     let taken = taking.map_err(std::io::Error::other).and_then(|taken| taken);
     let taken = taken.map_err(|error| refusal(format!("others cannot be locked out of it: {error}")))?;
-    taken.ok_or_else(|| refusal("another restore or backup of it runs on this machine".to_owned()))
+    taken.ok_or_else(|| refusal(Lock::TAKEN.to_owned()))
 }
 
 /// Whether somebody else's restore, or its contents, stands where something was to be made: nothing of it is ours.

@@ -2,6 +2,7 @@
 //! are known from these alone. Knows no file.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 
@@ -23,6 +24,9 @@ pub struct Heard {
     ran: HashMap<String, OffsetDateTime>,
     /// When containers mounted or let go of a volume last, by its name and their ids.
     mounted: HashMap<String, HashMap<String, OffsetDateTime>>,
+    /// Volumes by their names, as the last list showed them that had a container attached; by the container's id. What
+    /// is told of a container may come when no list shows it any more.
+    shown: HashMap<String, HashMap<String, Arc<Mount>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -69,6 +73,7 @@ impl Heard {
                 && matches!(action.as_str(), "destroy" | "remove")
             {
                 self.mounted.remove(name);
+                self.shown.remove(name);
             }
         }
     }
@@ -78,11 +83,22 @@ impl Heard {
         self.mounted.clear();
     }
 
-    /// Forgets what a list has answered. What it does not show came after it, and waits for the next.
+    /// Forgets what a list has answered. What it does not show came after it, and waits for the next. What it shows is
+    /// remembered, for the events of its containers may come later.
     pub fn settle(&mut self, inventory: &Inventory) {
+        if self.shown.values().map(HashMap::len).sum::<usize>() > REMEMBERED {
+            self.shown.clear();
+        }
         let volumes = inventory.mounts.iter().filter(|mount| mount.kind.is_volume());
         for mount in volumes {
             self.mounted.remove(&mount.name);
+            if mount.attachments.is_empty() {
+                continue;
+            }
+            let of_volume = self.shown.entry(mount.name.clone()).or_default();
+            for attachment in &mount.attachments {
+                of_volume.insert(attachment.container_id.clone(), Arc::clone(mount));
+            }
         }
         let attachments = inventory.mounts.iter().flat_map(|mount| &mount.attachments);
         let shown: HashSet<&str> = attachments.map(|one| one.container_id.as_str()).collect();
@@ -99,7 +115,18 @@ impl Heard {
     pub(super) fn mounted(&self, mount: &Mount) -> Option<Use> {
         let by = self.mounted.get(&mount.name)?.iter();
         let uses = by.filter_map(|(id, at)| self.by(mount, id, *at));
-        uses.max_by(|a, b| (a.at, &b.container).cmp(&(b.at, &a.container)))
+        last(uses)
+    }
+
+    /// The last use of a volume by a container that a list showed attached to it and that was heard to run, then or later.
+    pub(super) fn attached(&self, mount: &Mount) -> Option<Use> {
+        let shown = self.shown.get(&mount.name)?.iter();
+        let uses = shown.filter_map(|(id, was)| {
+            let at = self.ran(id).filter(|_| was.created == mount.created)?;
+            let attachment = was.attachments.iter().find(|one| one.container_id == *id)?;
+            Some(Use::of(was, attachment, at))
+        });
+        last(uses)
     }
 
     fn by(&self, mount: &Mount, id: &str, at: OffsetDateTime) -> Option<Use> {
@@ -135,6 +162,11 @@ impl Heard {
             self.names.remove(&oldest);
         }
     }
+}
+
+/// The last use; of equals the first by the container's name.
+fn last(uses: impl Iterator<Item = Use>) -> Option<Use> {
+    uses.max_by(|a, b| (a.at, &b.container).cmp(&(b.at, &a.container)))
 }
 
 /// Whether a container's event means that it ran at that time, or until then.

@@ -357,6 +357,61 @@ fn a_container_that_was_heard_to_run_used_its_volumes_until_then() {
     assert_eq!((last.destination.as_deref(), last.rw), (Some("/data"), Some(true)));
 }
 
+/// Podman may tell that a container ran when the list of its removal has been answered already.
+#[test]
+fn a_container_that_a_list_showed_and_that_is_heard_of_late_used_its_volumes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sightings = Sightings::at(dir.path());
+    let shown = volume("a", &[("anchor", Exited), ("visitor", Exited)]);
+    let bare = volume("a", &[]);
+    let mut heard = Heard::default();
+    let listed = |sightings: &mut Sightings, heard: &mut Heard, mount: &Mount, at| {
+        let list = list(slice::from_ref(mount));
+        sightings.note(&list, heard, at);
+        heard.settle(&list);
+    };
+    listed(&mut sightings, &mut heard, &shown, NOW);
+    listed(&mut sightings, &mut heard, &bare, NOW);
+    heard.hear(&[container("id-visitor", "died", "visitor")], NOW);
+    listed(&mut sightings, &mut heard, &bare, NOW + Duration::minutes(1));
+    let told = "used by visitor (postgres:15, service db) 24h ago";
+    assert_eq!(words(&sightings, &bare, NOW + DAY), told);
+    // What was heard once does not come back over a later use.
+    listed(
+        &mut sightings,
+        &mut heard,
+        &volume("a", &[("later", Running)]),
+        NOW + DAY,
+    );
+    listed(&mut sightings, &mut heard, &bare, NOW + DAY * 2);
+    let told = "used by later (postgres:15, service db) 24h ago";
+    assert_eq!(words(&sightings, &bare, NOW + DAY * 2), told);
+    // Another volume under its name was not what it used.
+    let anew = Mount {
+        created: Some(NOW + DAY * 2),
+        ..bare
+    };
+    heard.hear(&[container("id-anchor", "died", "anchor")], NOW + DAY * 3);
+    listed(&mut sightings, &mut heard, &anew, NOW + DAY * 3);
+    assert_eq!(words(&sightings, &anew, NOW + DAY * 3), "nothing");
+}
+
+/// Another process saw it, and wrote that down.
+#[test]
+fn a_container_that_was_known_as_attached_and_is_heard_of_used_its_volume() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sightings = Sightings::at(dir.path());
+    note(&mut sightings, &volume("a", &[("visitor", Exited)]), NOW);
+    sightings.save().unwrap();
+    let mut sightings = Sightings::at(dir.path());
+    let bare = volume("a", &[]);
+    let mut heard = Heard::default();
+    heard.hear(&[container("id-visitor", "died", "visitor")], NOW);
+    sightings.note(&list(slice::from_ref(&bare)), &heard, NOW + Duration::minutes(1));
+    let told = "used by visitor (postgres:15, service db) 24h ago";
+    assert_eq!(words(&sightings, &bare, NOW + DAY), told);
+}
+
 #[test]
 fn hostile_names_come_back_as_they_were_and_long_ones_cut() {
     let dir = tempfile::tempdir().unwrap();

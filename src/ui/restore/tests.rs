@@ -10,6 +10,7 @@ use crate::core::msg::{EngineMsg, Msg};
 use crate::core::sample::{archive, keys, listing, restore_plan, tell, volume};
 use crate::core::state::State;
 use crate::core::update;
+use crate::engine::daemon::NewVolume;
 use crate::ops::restore::{Plan, Progress, Report, Unclear};
 
 /// A state whose plan of a restore of `db` is awaited, and the question.
@@ -100,6 +101,25 @@ fn an_archive_of_another_program_proposes_what_is_taken_away_or_asks() {
         "{drawn}"
     );
     assert!(drawn.contains("nothing in it proves that it is whole"), "{drawn}");
+    let (mut state, ask, plan) = asked((80, 24));
+    let nameless = Plan {
+        origin: None,
+        into: crate::ops::restore::Into::New(NewVolume::default()),
+        refused: Some("the archive does not say of which volume it is".to_owned()),
+        ..plan
+    };
+    tell(
+        &mut state,
+        EngineMsg::RestorePlanned {
+            ask,
+            result: Ok(Arc::new(nameless)),
+        },
+    );
+    let drawn = frame(&state);
+    assert!(
+        drawn.contains("restore an archive") && drawn.contains("nowhere yet: n names the volume"),
+        "{drawn}"
+    );
     let (mut state, ask, plan) = asked((80, 24));
     let unclear = Unclear {
         strip: 1,

@@ -261,6 +261,8 @@ impl Engine {
     ///
     /// When it does not answer.
     pub fn restart(&mut self) {
+        // The note of the dead one must not tell that the new one has ended.
+        fs::remove_file(self.dir.join("engine.pid")).expect("the guard noted the engine's pid");
         let stdin = self.guard.stdin.as_mut().expect("the guard listens");
         stdin.write_all(b"start\n").expect("the guard listens");
         self.wait_ready().expect("the engine starts again");

@@ -1,8 +1,9 @@
 //! Archives against what people use today: the host's own pipe, GNU tar in a container, the engine's archive API.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,105 +18,121 @@ const PAIRS: usize = 5;
 /// Pairs of those that take half a minute.
 const FEW: usize = 3;
 
-/// What all of it works on.
-struct Bench<'a> {
-    engine: &'a Engine,
+/// What each of them works on.
+struct Bench {
+    engine: Engine,
     vole: Vole,
     home: Home,
-    count: std::cell::Cell<u32>,
+    out: PathBuf,
+    count: Cell<u32>,
 }
 
-/// Backup, verify and restore of many small files and of few large ones; memory at a million entries.
-pub(super) fn run(vole: &Vole, table: &mut Table) -> anyhow::Result<()> {
-    let engine = docker()?;
-    for volume in ["many", "large", "million"] {
-        engine.run(["volume", "create", volume]);
-    }
-    let bench = Bench {
-        vole: vole.on(engine.host()),
-        home: Home::new(),
-        engine: &engine,
-        count: std::cell::Cell::new(0),
-    };
-    let out = engine.dir().join("out");
-    fs::create_dir(&out)?;
-    eprintln!("growing 200,000 files of 2 GB …");
-    packages(&engine.mount_point("many"))?;
-    bench.backups("many", "200,000 files, 2 GB", &out, table)?;
-    bench.restores(&out, table)?;
-    fs::remove_dir_all(engine.mount_point("many"))?;
-    fs::create_dir(engine.mount_point("many"))?;
+/// Backups of many small files.
+pub(super) fn backups(vole: &Vole, table: &mut Table) -> anyhow::Result<()> {
+    let bench = Bench::start(vole)?;
+    bench.grow_many()?;
+    bench.of_many("many", "200,000 files, 2 GB", table)
+}
+
+/// Backups of few large files.
+pub(super) fn large(vole: &Vole, table: &mut Table) -> anyhow::Result<()> {
+    let bench = Bench::start(vole)?;
     eprintln!("writing 4 GB of large files …");
-    large(&engine.mount_point("large"))?;
-    let pair = paired(
-        PAIRS,
-        || bench.backup("large", &out, "zstd"),
-        || bench.pipe("large", &out),
-    )?;
+    segments(&bench.volume("large")?)?;
+    let pair = paired(PAIRS, || bench.backup("large", "zstd"), || bench.pipe("large"))?;
     table.pair(
         "backup of 4 GB in 8 files: `vole backup` against `tar | zstd -1 -T2` on the host",
         &pair,
     );
-    fs::remove_dir_all(engine.mount_point("large"))?;
-    tree::grow(&engine.mount_point("million"), 1_000_000)?;
-    bench.memory(&out, table)
+    Ok(())
 }
 
-impl Bench<'_> {
-    fn backups(&self, volume: &str, what: &str, out: &Path, table: &mut Table) -> anyhow::Result<()> {
+/// Checking and restoring an archive of many small files.
+pub(super) fn restores(vole: &Vole, table: &mut Table) -> anyhow::Result<()> {
+    let bench = Bench::start(vole)?;
+    bench.grow_many()?;
+    bench.back(table)
+}
+
+/// Memory at a million entries.
+pub(super) fn memory(vole: &Vole, table: &mut Table) -> anyhow::Result<()> {
+    let bench = Bench::start(vole)?;
+    eprintln!("growing a tree of a million entries …");
+    tree::grow(&bench.volume("million")?, 1_000_000)?;
+    bench.at_their_peak(table)
+}
+
+impl Bench {
+    fn start(vole: &Vole) -> anyhow::Result<Self> {
+        let engine = docker()?;
+        let out = engine.dir().join("out");
+        fs::create_dir(&out)?;
+        Ok(Self {
+            vole: vole.on(engine.host()),
+            home: Home::new(),
+            engine,
+            out,
+            count: Cell::new(0),
+        })
+    }
+
+    /// A new volume, and where its contents stand.
+    fn volume(&self, name: &str) -> anyhow::Result<PathBuf> {
+        self.engine.run(["volume", "create", name]);
+        Ok(self.engine.mount_point(name))
+    }
+
+    fn grow_many(&self) -> anyhow::Result<()> {
+        eprintln!("growing 200,000 files of 2 GB …");
+        packages(&self.volume("many")?)
+    }
+
+    fn of_many(&self, volume: &str, what: &str, table: &mut Table) -> anyhow::Result<()> {
         let against = |name: &str, pair: &Pair, table: &mut Table| {
             table.pair(&format!("backup of {what}: `vole backup` against {name}"), pair);
         };
-        let pair = paired(PAIRS, || self.backup(volume, out, "zstd"), || self.pipe(volume, out))?;
+        let pair = paired(PAIRS, || self.backup(volume, "zstd"), || self.pipe(volume))?;
         against("`tar | zstd -1 -T2` on the host, as root", &pair, table);
-        let pair = paired(
-            PAIRS,
-            || self.backup(volume, out, "zstd"),
-            || self.contained(volume, out, "-cf"),
-        )?;
+        let pair = paired(PAIRS, || self.backup(volume, "zstd"), || self.contained(volume, "-cf"))?;
         against("`tar -cf` in a container", &pair, table);
-        let pair = paired(
-            FEW,
-            || self.backup(volume, out, "zstd"),
-            || self.contained(volume, out, "-czf"),
-        )?;
+        let pair = paired(FEW, || self.backup(volume, "zstd"), || self.contained(volume, "-czf"))?;
         against("`tar -czf` in a container", &pair, table);
         Ok(())
     }
 
     /// One backup, its file on the disk, and gone again outside of the time.
-    fn backup(&self, volume: &str, out: &Path, compression: &str) -> anyhow::Result<Duration> {
-        let to = out.display().to_string();
+    fn backup(&self, volume: &str, compression: &str) -> anyhow::Result<Duration> {
+        let to = self.out.display().to_string();
         let mut command = self.command(&["backup", volume, "--to", &to, "--compress", compression, "--json"]);
-        let took = on_disk(&mut command, out)?;
-        empty(out)?;
+        let took = on_disk(&mut command, &self.out)?;
+        empty(&self.out)?;
         Ok(took)
     }
 
-    fn pipe(&self, volume: &str, out: &Path) -> anyhow::Result<Duration> {
+    fn pipe(&self, volume: &str) -> anyhow::Result<Duration> {
         let script = format!(
             "set -e -o pipefail; tar -C {} -cf - . | zstd -1 -T2 -q -o {}/pipe.tar.zst",
             self.engine.mount_point(volume).display(),
-            out.display()
+            self.out.display()
         );
-        let took = on_disk(Command::new("bash").args(["-c", &script]), out)?;
-        empty(out)?;
+        let took = on_disk(Command::new("bash").args(["-c", &script]), &self.out)?;
+        empty(&self.out)?;
         Ok(took)
     }
 
-    fn contained(&self, volume: &str, out: &Path, how: &str) -> anyhow::Result<Duration> {
-        let mut command = self.gnu(volume, out);
+    fn contained(&self, volume: &str, how: &str) -> anyhow::Result<Duration> {
+        let mut command = self.gnu(volume);
         command.args(["/usr/bin/tar", how, "/o/classic.tar", "-C", "/d", "."]);
-        let took = on_disk(&mut command, out)?;
-        empty(out)?;
+        let took = on_disk(&mut command, &self.out)?;
+        empty(&self.out)?;
         Ok(took)
     }
 
     /// This machine's programs in a container that has the volume and a directory of the host.
-    fn gnu(&self, volume: &str, out: &Path) -> Command {
+    fn gnu(&self, volume: &str) -> Command {
         let mut command = self.engine.client();
         command.args(["run", "--rm", "--network", "none", "-v", &format!("{volume}:/d")]);
-        command.args(["-v", &format!("{}:/o", out.display())]);
+        command.args(["-v", &format!("{}:/o", self.out.display())]);
         // The test image is a busybox; GNU's programs come from this machine.
         for dir in ["/usr", "/lib", "/lib64", "/bin"] {
             command.args(["-v", &format!("{dir}:{dir}:ro")]);
@@ -124,10 +141,10 @@ impl Bench<'_> {
         command
     }
 
-    fn restores(&self, out: &Path, table: &mut Table) -> anyhow::Result<()> {
-        let to = out.display().to_string();
-        on_disk(&mut self.command(&["backup", "many", "--to", &to, "--json"]), out)?;
-        let archive = fs::read_dir(out)?
+    fn back(&self, table: &mut Table) -> anyhow::Result<()> {
+        let to = self.out.display().to_string();
+        on_disk(&mut self.command(&["backup", "many", "--to", &to, "--json"]), &self.out)?;
+        let archive = fs::read_dir(&self.out)?
             .filter_map(|entry| Some(entry.ok()?.path()))
             .find(|path| path.extension().is_some_and(|end| end == "zst"))
             .context("no archive was made")?;
@@ -153,7 +170,7 @@ impl Bench<'_> {
             || {
                 self.in_new(
                     |volume| {
-                        let mut command = self.gnu(volume, out);
+                        let mut command = self.gnu(volume);
                         command.args(["/usr/bin/tar", "--zstd", "-xpf", &format!("/o/{name}"), "-C", "/d"]);
                         Ok(command)
                     },
@@ -168,12 +185,12 @@ impl Bench<'_> {
         ensure!(
             Command::new("zstd")
                 .args(["-d", "-q", "-f", &archive, "-o"])
-                .arg(out.join("plain.tar"))
+                .arg(self.out.join("plain.tar"))
                 .status()?
                 .success(),
             "zstd fails"
         );
-        let plain = out.join("plain.tar");
+        let plain = self.out.join("plain.tar");
         let pair = paired(
             2,
             || {
@@ -185,7 +202,7 @@ impl Bench<'_> {
             || self.put(&plain),
         )?;
         table.pair("the same against the engine's archive API (`docker cp -`)", &pair);
-        empty(out)
+        empty(&self.out)
     }
 
     /// Times a command that fills a volume that is new, and removes the volume again outside of the time.
@@ -228,8 +245,8 @@ impl Bench<'_> {
     }
 
     /// The largest memory of both sides over the backup of a million entries.
-    fn memory(&self, out: &Path, table: &mut Table) -> anyhow::Result<()> {
-        let to = out.display().to_string();
+    fn at_their_peak(&self, table: &mut Table) -> anyhow::Result<()> {
+        let to = self.out.display().to_string();
         let mut child = self
             .command(&["backup", "million", "--to", &to, "--json"])
             .stdout(Stdio::null())
@@ -239,7 +256,7 @@ impl Bench<'_> {
             "memory at their peak over a backup of a million entries: the agent; `vole`",
             &format!("{:.1} MB; {:.1} MB", agent as f64 / 1e3, client as f64 / 1e3),
         );
-        let archive = fs::read_dir(out)?
+        let archive = fs::read_dir(&self.out)?
             .filter_map(|entry| Some(entry.ok()?.path()))
             .find(|path| path.extension().is_some_and(|end| end == "zst"))
             .context("no archive was made")?;
@@ -266,7 +283,7 @@ impl Bench<'_> {
             }
             client = client.max(super::peak_of(&child.id().to_string()));
             if pid.is_none() {
-                pid = super::helper_pids(self.engine).into_iter().next();
+                pid = super::helper_pids(&self.engine).into_iter().next();
             }
             agent = agent.max(pid.as_deref().map_or(0, super::peak_of));
             std::thread::sleep(Duration::from_millis(10));
@@ -349,7 +366,7 @@ fn packages(root: &Path) -> anyhow::Result<()> {
 }
 
 /// 4 GB in eight files, half of each text and half noise.
-fn large(root: &Path) -> anyhow::Result<()> {
+fn segments(root: &Path) -> anyhow::Result<()> {
     let mut state = 7_u64;
     for index in 0..8 {
         let mut file = BufWriter::with_capacity(1 << 20, File::create(root.join(format!("segment-{index}")))?);

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use vole_test_support::{Engine, Family, Home, Vole};
 
 use crate::program;
@@ -22,34 +22,46 @@ pub(crate) use tree::grow;
 /// How many pairs are run; the median of their ratios is told.
 const PAIRS: usize = 7;
 
+/// A benchmark: starts and grows what it needs, and adds its rows to the table.
+type Bench = fn(&Vole, &mut Table) -> anyhow::Result<()>;
+
+/// All of them, in the order of the table.
+const BENCHES: [(&str, Bench); 10] = [
+    ("screen", screen::run),
+    ("volumes", fleet::run),
+    ("tree", big_tree),
+    ("directory", screen::directory),
+    ("chown", owners::chown),
+    ("doctor", owners::doctor),
+    ("backups", copies::backups),
+    ("restores", copies::restores),
+    ("large", copies::large),
+    ("memory", copies::memory),
+];
+
 /// Runs every benchmark, or those whose name is among `only`.
 pub(crate) fn run(only: &[&str]) -> anyhow::Result<()> {
+    let wanted = wanted(only)?;
     let vole = program::vole()?;
     let mut table = Table::default();
-    let wanted = |name: &str| only.is_empty() || only.contains(&name);
-    if wanted("screen") {
-        screen::run(&vole, &mut table)?;
-    }
-    if wanted("volumes") {
-        fleet::run(&vole, &mut table)?;
-    }
-    if wanted("tree") {
-        big_tree(&vole, &mut table)?;
-    }
-    if wanted("directory") {
-        screen::directory(&vole, &mut table)?;
-    }
-    if wanted("chown") {
-        owners::chown(&vole, &mut table)?;
-    }
-    if wanted("doctor") {
-        owners::doctor(&vole, &mut table)?;
-    }
-    if wanted("copies") {
-        copies::run(&vole, &mut table)?;
+    for bench in wanted {
+        bench(&vole, &mut table)?;
     }
     println!("\n{table}");
     Ok(())
+}
+
+/// The benchmarks of these names, or all where none is named.
+fn wanted(only: &[&str]) -> anyhow::Result<Vec<Bench>> {
+    let known = |name: &&&str| BENCHES.iter().any(|(known, _)| *known == **name);
+    if let Some(unknown) = only.iter().find(|name| !known(name)) {
+        let names = BENCHES.map(|(name, _)| name).join(" ");
+        bail!("no benchmark is called {unknown}; there are: {names}");
+    }
+    let named = BENCHES
+        .iter()
+        .filter(|(name, _)| only.is_empty() || only.contains(name));
+    Ok(named.map(|(_, bench)| *bench).collect())
 }
 
 /// A private dockerd.
@@ -195,4 +207,20 @@ fn peak_of(pid: &str) -> u64 {
         .and_then(|rest| rest.split_whitespace().next())
         .and_then(|word| word.parse::<u64>().ok());
     kib.unwrap_or(0) * 1024 / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_is_told_with_the_known_ones() {
+        assert_eq!(wanted(&[]).unwrap().len(), BENCHES.len());
+        assert_eq!(wanted(&["restores", "screen"]).unwrap().len(), 2);
+        let error = wanted(&["screen", "copies"]).unwrap_err().to_string();
+        assert!(
+            error.contains("copies") && BENCHES.iter().all(|(name, _)| error.contains(name)),
+            "{error}"
+        );
+    }
 }

@@ -82,7 +82,7 @@ pub(super) fn all(
 }
 
 /// Mends one; whether the new contents stand now.
-fn one(mut staging: Staging<'_>, done: bool, notes: &mut Vec<Fault>) -> Result<bool, Stop> {
+pub(super) fn one(mut staging: Staging<'_>, done: bool, notes: &mut Vec<Fault>) -> Result<bool, Stop> {
     if done {
         return staging.remove(&mut || Ok(())).map(|()| true);
     }

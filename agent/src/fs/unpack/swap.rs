@@ -22,7 +22,7 @@ use super::{LOST_AND_FOUND, clear, is_reserved, told, tree};
 use crate::fs::fault;
 use crate::fs::meta::Meta;
 use crate::fs::resolve::Resolver;
-use crate::proto::Fault;
+use crate::proto::{Fault, Time};
 use crate::serve::Halt;
 
 const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
@@ -105,6 +105,8 @@ impl<'a> Staging<'a> {
         let made = |errno| fault(name.to_bytes(), errno, "making the staging directory");
         let before = Stamp::read(root).map_err(made)?;
         mkdirat(root, name.as_c_str(), Mode::RWXU).map_err(made)?;
+        // At once, see `set_root_mtime`. Where that is refused it is refused at the end as well, and told then.
+        set_mtime(root, before.mtime).ok();
         let dir = resolver.child(root, &name, FLAGS).map_err(made)?;
         let staging = Self {
             resolver,
@@ -121,7 +123,10 @@ impl<'a> Staging<'a> {
         match prepared {
             Ok(()) => Ok(staging),
             Err(fault) => Err(match clear::tree(resolver, root, &name, &mut || Ok(())) {
-                Ok(()) => fault,
+                Ok(()) => {
+                    set_mtime(root, before.mtime).ok();
+                    fault
+                }
                 Err((_, errno)) => told(
                     name.to_bytes(),
                     errno,
@@ -211,16 +216,15 @@ impl<'a> Staging<'a> {
         self.settle()?;
         let done = CString::new([self.name.to_bytes(), b".done"].concat()).unwrap_or_default();
         let (root, name) = (self.root, self.name.clone());
+        let mtime = self.root_mtime()?;
         self.rename((root, &name), (root, &done))?;
         self.name = done;
         // The new contents stand; what cannot be removed now is removed by who mends.
-        match self.remove(&mut || Ok(())) {
+        let set = self.set_root_mtime(mtime);
+        match set.and_then(|()| self.remove(&mut || Ok(()))) {
             Ok(()) => {}
             Err(Stop::Dead) => return Err(Stop::Dead),
             Err(Stop::Fault(fault)) => notes.push(fault),
-        }
-        if let Some(top) = &plan.top {
-            set_mtime(self.root, top.mtime).map_err(|errno| fault(b"", errno, "setting the root's time"))?;
         }
         Ok(notes)
     }
@@ -363,14 +367,20 @@ impl<'a> Staging<'a> {
         self.name.to_bytes().ends_with(b".done") || there(COMMIT) || there(MOVED)
     }
 
+    fn root_mtime(&self) -> Result<Time, Stop> {
+        let meta = Meta::of(self.root).map_err(|errno| self.fail(errno, "looking at the root"))?;
+        Ok(meta.mtime)
+    }
+
+    /// Sets the time that the root had before its staging directory came, moved or went. That is done at once, with no
+    /// step in between: whoever goes on after a kill finds the root's time as it shall be, and need not know it.
+    fn set_root_mtime(&self, mtime: Time) -> Result<(), Stop> {
+        set_mtime(self.root, mtime).map_err(|errno| fault(b"", errno, "setting the root's time").into())
+    }
+
     /// Removes the staging directory and all that is in it; the root's time stays what it was.
     pub(super) fn remove(&mut self, tick: &mut dyn FnMut() -> Result<(), Errno>) -> Result<(), Stop> {
-        let meta = Meta::of(self.root).map_err(|errno| self.fail(errno, "looking at the root"))?;
-        let mtime = match self.read::<Stamp>(BEFORE) {
-            Ok(Some(before)) if !self.name.to_bytes().ends_with(b".done") => before.mtime,
-            // What is damaged, or was removed already, tells no time.
-            _ => meta.mtime,
-        };
+        let mtime = self.root_mtime()?;
         let (mut stopped, ask) = (None, &mut self.ask);
         let mut step = || {
             tick()?;
@@ -384,7 +394,7 @@ impl<'a> Staging<'a> {
             return Err(stop);
         }
         removed.map_err(|(path, errno)| fault(&path, errno, "removing the staging directory"))?;
-        set_mtime(self.root, mtime).map_err(|errno| fault(b"", errno, "setting the root's time").into())
+        self.set_root_mtime(mtime)
     }
 }
 

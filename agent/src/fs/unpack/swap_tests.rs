@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags, open};
 
 use super::mend;
-use super::stamp::Stamp;
+use super::stamp::{Stamp, set_mtime};
 use super::swap::{Staging, Stop};
 use crate::fs::resolve::Resolver;
 use crate::proto::Time;
@@ -52,54 +52,77 @@ fn opened(path: &Path) -> OwnedFd {
     open(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap()
 }
 
-/// Exchanges in a fresh root and dies before a step; what stands after mending, and whether it died at all.
-fn die(at: usize, only: &[&str], mend_dies: Option<usize>) -> (Tree, bool) {
+/// When the root was changed last.
+const ONCE: Time = Time {
+    secs: 900_000_000,
+    nanos: 7,
+};
+/// When it was in the archive.
+const THEN: Time = Time {
+    secs: 1_000_000_000,
+    nanos: 5,
+};
+
+fn changed(top: &Path) -> Time {
+    let meta = fs::metadata(top).unwrap();
+    Time {
+        secs: meta.mtime(),
+        nanos: meta.mtime_nsec().try_into().unwrap(),
+    }
+}
+
+/// A root with old contents.
+fn filled() -> (tempfile::TempDir, OwnedFd) {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o2750)).unwrap();
     write(dir.path(), &OLD, "old");
     let root = opened(dir.path());
+    set_mtime(&root, ONCE).unwrap();
+    (dir, root)
+}
+
+/// Lets all go well until a step, and then dies.
+fn dies_at(staging: &mut Staging<'_>, mut step: usize) {
+    staging.ask = Box::new(move || {
+        step = step.checked_sub(1).ok_or(Stop::Dead)?;
+        Ok(())
+    });
+}
+
+/// Mends what there is, and dies at a step.
+fn mend_and_die(root: &OwnedFd, step: usize) {
+    for name in [c".vole-new-1", c".vole-new-1.done"] {
+        if let Ok(mut staging) = Staging::found(Resolver::detect(), root, name.to_owned()) {
+            dies_at(&mut staging, step);
+            drop(mend::one(staging, name.to_bytes().ends_with(b".done"), &mut Vec::new()));
+        }
+    }
+}
+
+/// Exchanges in a fresh root and dies before a step; what stands after mending and when its top was changed, and
+/// whether it died at all.
+fn die(at: usize, only: &[&str], mend_dies: Option<usize>) -> (Tree, Time, bool) {
+    let (dir, root) = filled();
     let mut staging = Staging::create(Resolver::detect(), &root, "1").unwrap();
     write(&dir.path().join(".vole-new-1/new"), &NEW, "new");
     let top = Stamp {
         mode: 0o700,
-        mtime: Time {
-            secs: 1_000_000_000,
-            nanos: 5,
-        },
+        mtime: THEN,
         xattrs: vec![(b"user.new".to_vec(), b"1".to_vec())],
         ..Stamp::read(&root).unwrap()
     };
     let only: Vec<Vec<u8>> = only.iter().map(|path| path.as_bytes().to_vec()).collect();
     let plan = staging.plan(&only, Some(top)).unwrap();
-    let mut left = at;
-    staging.ask = Box::new(move || match left {
-        0 => Err(Stop::Dead),
-        _ => {
-            left -= 1;
-            Ok(())
-        }
-    });
+    dies_at(&mut staging, at);
     let died = staging.swap(&plan).is_err();
     drop(staging);
-    if let Some(mut left) = mend_dies {
-        // Whoever mends may be killed as well.
-        for name in [".vole-new-1", ".vole-new-1.done"] {
-            let name = std::ffi::CString::new(name).unwrap();
-            let Ok(mut staging) = Staging::found(Resolver::detect(), &root, name) else {
-                continue;
-            };
-            if let Ok(Some((plan, phase))) = staging.begun() {
-                staging.ask = Box::new(move || {
-                    left = left.checked_sub(1).ok_or(Stop::Dead)?;
-                    Ok(())
-                });
-                drop(staging.forward(&plan, phase));
-            }
-        }
+    // Whoever mends may be killed as well.
+    if let Some(step) = mend_dies {
+        mend_and_die(&root, step);
     }
     let (_, notes) = mend::all(Resolver::detect(), &root, None).unwrap();
     assert!(notes.is_empty(), "{notes:?}");
-    (tree(dir.path()), died)
+    (tree(dir.path()), changed(dir.path()), died)
 }
 
 fn expected(only: &[&str], top: u32) -> Tree {
@@ -110,16 +133,13 @@ fn expected(only: &[&str], top: u32) -> Tree {
         write(dir.path(), &["lost+found/l"], "old");
     } else {
         write(dir.path(), &["a", "d/y", "e/z", "lost+found/l"], "old");
-        write(dir.path(), &["d/x", "g/n/o"], "new");
+        write(dir.path(), only, "new");
     }
     tree(dir.path())
 }
 
 fn old() -> Tree {
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o2750)).unwrap();
-    write(dir.path(), &OLD, "old");
-    tree(dir.path())
+    tree(filled().0.path())
 }
 
 /// Directories inherit the set-gid bit from the root, which is not what is looked at here.
@@ -133,32 +153,63 @@ fn plain(tree: Tree) -> Tree {
 
 #[test]
 fn killed_at_any_step_either_all_old_or_all_new_contents_stand() {
-    for only in [&[][..], &["d/x", "g/n/o"]] {
+    // With paths of its own the root is changed only where one lies in it.
+    let cases = [(&[][..], Some(THEN)), (&["d/x", "g/n/o"], None), (&["d/x"], Some(ONCE))];
+    for (only, then) in cases {
         let new = plain(expected(only, if only.is_empty() { 0o700 } else { 0o2750 }));
         let old = plain(old());
-        let (mut at, mut olds, mut news) = (0, 0, 0);
-        loop {
-            let (found, died) = die(at, only, None);
+        let stands = |(found, changed, died): (Tree, Time, bool), when: &str| {
             let found = plain(found);
             if found == old {
-                olds += 1;
+                assert_eq!(changed, ONCE, "{when}");
             } else {
-                assert_eq!(found, new, "killed at step {at}");
-                news += 1;
+                assert_eq!(found, new, "{when}");
+                assert!(then.is_none_or(|then| then == changed), "{when}: {changed:?}");
             }
+            (found == old, died)
+        };
+        let (mut at, mut olds, mut news) = (0, 0, 0);
+        loop {
+            let (is_old, died) = stands(die(at, only, None), &format!("killed at step {at}"));
+            *if is_old { &mut olds } else { &mut news } += 1;
             if !died {
                 break;
             }
-            for second in [0, 1, 3, 6] {
-                let found = plain(die(at, only, Some(second)).0);
-                assert!(
-                    found == old || found == new,
-                    "killed at step {at}, and mending at {second}"
-                );
+            for second in [0, 3, 9] {
+                let when = format!("killed at step {at}, and mending at {second}");
+                stands(die(at, only, Some(second)), &when);
             }
             at += 1;
         }
         assert!(olds >= 1 && news > 5, "{olds} old, {news} new");
+    }
+}
+
+#[test]
+fn killed_at_any_step_of_taking_away_what_was_unpacked_the_root_is_as_it_was() {
+    let old = old();
+    for (at, second) in (0..).flat_map(|at| [None, Some(0), Some(1), Some(4)].map(|second| (at, second))) {
+        let (dir, root) = filled();
+        let mut staging = Staging::create(Resolver::detect(), &root, "1").unwrap();
+        write(&dir.path().join(".vole-new-1/new"), &NEW, "new");
+        dies_at(&mut staging, at);
+        let removed = staging.remove(&mut || Ok(()));
+        drop(staging);
+        if let Some(step) = second {
+            mend_and_die(&root, step);
+        }
+        let (_, notes) = mend::all(Resolver::detect(), &root, None).unwrap();
+        assert!(notes.is_empty(), "{notes:?}");
+        assert_eq!(tree(dir.path()), old, "killed at step {at}, and mending at {second:?}");
+        assert_eq!(
+            changed(dir.path()),
+            ONCE,
+            "killed at step {at}, and mending at {second:?}"
+        );
+        if removed.is_ok() {
+            assert!(at > 5, "{at} steps");
+            return;
+        }
     }
 }
 
