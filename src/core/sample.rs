@@ -1,9 +1,13 @@
 //! Mounts by the dozen for tests of the core and its views. Knows no engine.
 
+mod browsed;
+
 use std::sync::Arc;
 
 use time::OffsetDateTime;
 use time::macros::datetime;
+
+pub(crate) use browsed::answer_files;
 
 use super::keymap::Keymap;
 use super::msg::{Connected, EngineMsg, Msg};

@@ -73,6 +73,10 @@ pub(super) fn show(state: &mut State, screen: Screen, effects: &mut Vec<Effect>)
     }
     state.screen = screen;
     state.details_focused = false;
+    if screen == Screen::Files {
+        // Back from a plan: everything stands where it was left, and asks again for what it shows.
+        with_files(state, effects, |files, cx| files.resume(cx));
+    }
     with_current(state, |_, engine| follow_cursor(engine));
     arrange(state);
     true
