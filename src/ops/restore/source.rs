@@ -12,8 +12,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vole_agent::archive::read::{Damage, Opened, Pipe, Reader, Wrong};
 
-use super::Progress;
 use super::foreign::Names;
+use super::part::Part;
+use super::{Progress, Request};
 use crate::archive::{self, Origin, Status, Verdict};
 use crate::engine::EngineError;
 use crate::ops::writable::refusal;
@@ -175,17 +176,19 @@ impl<R: Read> Read for Watched<R> {
 pub(super) struct Checked {
     /// `None` of a pipe, which is checked on the way.
     pub(super) verdict: Option<Verdict>,
-    /// Why it is not restored, when it is damaged.
+    /// Why it is not restored: it is damaged, or has not what is asked for.
     pub(super) why: Option<String>,
     pub(super) origin: Option<Origin>,
     pub(super) counts: Option<(u64, u64)>,
+    /// Entries and bytes of the paths that are wanted.
+    pub(super) part: Option<(u64, u64)>,
     pub(super) digest: Option<[u8; 32]>,
     /// Of an archive of another program: its names.
     pub(super) names: Option<Names>,
     pub(super) caveats: Vec<String>,
 }
 
-/// Reads a file whole.
+/// Reads a file whole, and counts what of it is asked for.
 ///
 /// # Errors
 ///
@@ -193,6 +196,7 @@ pub(super) struct Checked {
 pub(super) async fn check(
     source: &Source,
     path: &Path,
+    request: &Request,
     news: &mpsc::Sender<Progress>,
     cancel: &CancellationToken,
 ) -> Result<Checked, EngineError> {
@@ -206,8 +210,12 @@ pub(super) async fn check(
     };
     let (total, news) = (source.length(), news.clone());
     let path = path.to_owned();
+    let mut looked = Looked {
+        part: Part::of(&request.only, request.strip.unwrap_or(0)),
+        stripped: request.strip.is_some(),
+        ..Looked::default()
+    };
     let reading = tokio::task::spawn_blocking(move || {
-        let mut looked = Looked::default();
         let ended = looked.all(input, total, &news);
         let beside = archive::beside(&path);
         (looked, ended, beside)
@@ -235,6 +243,10 @@ pub(super) async fn check(
 struct Looked {
     head: Option<Vec<u8>>,
     names: Names,
+    /// What is asked for, if that is not everything.
+    part: Option<Part>,
+    /// Whether it was said how many components are taken away.
+    stripped: bool,
     counts: (u64, u64),
     digest: Option<[u8; 32]>,
 }
@@ -270,6 +282,9 @@ impl Looked {
                 if self.head.is_none() {
                     self.names.take(&entry);
                 }
+                if let Some(part) = &mut self.part {
+                    part.take(&entry);
+                }
                 loop {
                     let length = reader.contents()?.len();
                     let bytes = read.load(Ordering::Relaxed);
@@ -297,6 +312,8 @@ impl Looked {
 
     fn checked(self, ended: Result<(), Damage>) -> Result<Checked, EngineError> {
         let origin = origin(self.head.as_deref())?;
+        // Of another program's it may be found out only now what its names begin with.
+        let part = self.part.filter(|_| self.head.is_some() || self.stripped);
         let mut checked = Checked {
             origin,
             counts: Some(self.counts),
@@ -304,11 +321,13 @@ impl Looked {
             ..Checked::default()
         };
         let damage = match ended {
-            Ok(()) if self.head.is_some() => {
-                checked.verdict = Some(Verdict::Ok);
-                return Ok(checked);
-            }
             Ok(()) => {
+                checked.part = part.as_ref().map(Part::counts);
+                checked.why = part.as_ref().and_then(Part::why_not);
+                if self.head.is_some() {
+                    checked.verdict = Some(Verdict::Ok);
+                    return Ok(checked);
+                }
                 checked.verdict = Some(Verdict::Foreign);
                 checked.names = Some(self.names);
                 let what = "it is no archive of vole's: nothing in it proves that it is whole";
