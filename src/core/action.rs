@@ -196,6 +196,7 @@ actions! {
         FilesSort "files-sort" ["s"] "sort" "Sorts by the next column: name, size, last change";
         FindName "find" ["/"] "find" "Finds names in this directory and below";
         Grep "grep" ["ctrl-f"] "grep" "Finds lines in the files of this directory and below";
+        FilesRestore "files-restore" ["u"] "restore" "Plans the restore of this out of the archive";
         Download "download" ["D"] "get" "Downloads the file or directory to this machine";
         FilesChown "files-chown" ["o"] "owner" "Plans another owner for this and all below; changes nothing yet";
         MeasureTree "measure-tree" ["r"] "" "Measures the directories again";

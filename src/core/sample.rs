@@ -7,7 +7,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-pub(crate) use browsed::answer_files;
+pub(crate) use browsed::{answer_files, browsing};
 
 use super::keymap::Keymap;
 use super::msg::{Connected, EngineMsg, Msg};

@@ -1,8 +1,8 @@
-//! A mount whose files are on screen, with what is in it made up. Knows no engine.
+//! An archive whose files are on screen, with what is in it made up. Knows no archive.
 
 use vole_agent::proto::{Entry, Kind, Page, Time};
 
-use super::tell;
+use super::{archive, keys, listing, tell, volume};
 use crate::core::effect::{Effect, EngineEffect};
 use crate::core::files::{Effect as Wanted, Msg};
 use crate::core::msg::EngineMsg;
@@ -13,6 +13,17 @@ const TREE: [(&str, &[(&str, Kind)]); 2] = [
     ("", &[("conf", Kind::Dir), ("index.php", Kind::File)]),
     ("conf", &[("app.ini", Kind::File)]),
 ];
+
+/// A state that lists the volumes `db` and `web` and shows the files of an archive of this volume.
+pub(crate) fn browsing(name: &str) -> State {
+    let mut state = listing(vec![volume("db"), volume("web")]);
+    keys(&mut state, "6");
+    let archives = vec![archive(name, 3)];
+    tell(&mut state, EngineMsg::Archives(Ok((archives, Vec::new()))));
+    let effects = keys(&mut state, "enter");
+    answer_files(&mut state, effects);
+    state
+}
 
 /// Answers what the files screen asks for; returns what was asked for in all.
 pub(crate) fn answer_files(state: &mut State, mut effects: Vec<Effect>) -> Vec<Effect> {

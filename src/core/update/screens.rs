@@ -33,6 +33,7 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         Action::DoctorMount => super::doctor::of_mount(state, effects),
         Action::Chown => super::own::ask_mount(state),
         Action::FilesChown => super::own::ask_entry(state),
+        Action::FilesRestore => super::restore::of_entry(state, effects),
         Action::ShowUndo => super::undo::open(state, effects),
         Action::Backup => super::backup::over_chosen(state, effects),
         Action::ShowBackups => super::backups::open(state, effects),
