@@ -634,6 +634,19 @@ fn the_demos_volumes_are_copied_checked_and_come_back_and_some_archives_are_ther
         stderr.contains("shop-redis-1"),
         "a container that runs has it: {stderr}"
     );
+    let (_, stderr) = demo(1, &["restore", path, "--as", "copied", "--path", "nothing", "--yes"]);
+    assert!(stderr.contains("nothing is not in the archive"), "{stderr}");
+    let part = [
+        "restore",
+        path,
+        "--as",
+        "test-data",
+        "--path",
+        "dump.rdb",
+        "--overwrite",
+        "--yes",
+    ];
+    assert_eq!(json(0, &part)["entries"], 1);
     let listed = json(0, &["backups"]);
     let volumes: Vec<&str> = listed["archives"]
         .as_array()

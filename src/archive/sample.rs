@@ -20,6 +20,7 @@ pub(crate) fn entry(path: &str, form: Form) -> Entry {
         gid: 2,
         mtime: Time { secs: 3, nanos: 4 },
         xattrs: Vec::new(),
+        acl_cut: false,
     }
 }
 

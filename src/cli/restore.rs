@@ -185,6 +185,13 @@ fn lines(plan: &Plan) -> Vec<String> {
     for path in &plan.request.only {
         lines.push(format!("  only {}", text::printable(path.as_bytes())));
     }
+    if let Some((entries, bytes)) = plan.part {
+        lines.push(format!(
+            "  of that: {}, {}",
+            figures::entries(entries),
+            figures::bytes(bytes)
+        ));
+    }
     lines.extend(
         plan.prefix
             .as_ref()

@@ -196,8 +196,9 @@ actions! {
         FilesSort "files-sort" ["s"] "sort" "Sorts by the next column: name, size, last change";
         FindName "find" ["/"] "find" "Finds names in this directory and below";
         Grep "grep" ["ctrl-f"] "grep" "Finds lines in the files of this directory and below";
+        FilesRestore "files-restore" ["u"] "restore" "Plans the restore of this out of the archive";
         Download "download" ["D"] "get" "Downloads the file or directory to this machine";
-        FilesChown "files-chown" ["o"] "owner" "Plans another owner for this and all below; changes nothing yet";
+        FilesChown "files-chown" ["o"] "owner" "Plans another owner for this and all below it";
         MeasureTree "measure-tree" ["r"] "" "Measures the directories again";
     }
     Preview {
@@ -243,19 +244,19 @@ actions! {
     }
     Backups {
         BackupsOpen "backups-open" ["enter", "l", "right"] "files" "Opens the archive's files";
-        BackupsRestore "backups-restore" ["u"] "restore" "Checks the archive and plans its restore; changes nothing yet";
+        BackupsRestore "backups-restore" ["u"] "restore" "Checks the archive and plans its restore";
         BackupsVerify "backups-verify" ["v"] "verify" "Reads all of the archive, to see whether it is whole";
         BackupsFilter "backups-filter" ["/"] "filter" "Filters the archives, fuzzily";
-        BackupsFile "backups-file" ["o"] "other file" "Plans the restore of an archive anywhere on this machine";
+        BackupsFile "backups-file" ["o"] "other file" "Plans the restore of any archive on this machine";
         BackupsAgain "backups-again" ["r"] "" "Lists the archives again";
         BackupsCancel "backups-cancel" ["x"] "cancel" "Stops the check of an archive";
     }
     Restore {
-        RestoreRun "restore-run" ["enter"] "restore" "Restores what the plan says; a name is asked for where something is replaced";
+        RestoreRun "restore-run" ["enter"] "restore" "Restores what the plan says; may ask for a name";
         RestoreAs "restore-as" ["n"] "as" "Restores to another volume, new or there already";
         RestoreStrip "restore-strip" ["s"] "strip" "Takes leading components of the archive's names away";
         RestoreInPlace "restore-in-place" ["i"] "in place" "Removes what is there first, for want of room, or not";
-        RestorePlain "restore-plain" ["p"] "" "Makes the new volume without the driver's options, or with them";
+        RestorePlain "restore-plain" ["p"] "" "Leaves the driver's options away, or not";
         RestoreCancel "restore-cancel" ["x"] "cancel" "Stops the restore, or the check before it";
     }
     Confirm {

@@ -68,6 +68,9 @@ fn under(dialog: Option<&Dialog>, action: Action, state: &State) -> bool {
 }
 
 fn files(action: Action, state: &State) -> bool {
+    if action == Action::FilesRestore {
+        return state.engine().is_some_and(|engine| archives::entry(state, engine));
+    }
     if action == Action::FilesChown {
         let engine = state
             .engine()

@@ -1,9 +1,13 @@
 //! Mounts by the dozen for tests of the core and its views. Knows no engine.
 
+mod browsed;
+
 use std::sync::Arc;
 
 use time::OffsetDateTime;
 use time::macros::datetime;
+
+pub(crate) use browsed::{answer_files, browsing};
 
 use super::keymap::Keymap;
 use super::msg::{Connected, EngineMsg, Msg};
@@ -365,13 +369,21 @@ pub(crate) fn restore_plan(request: restore::Request, listed: &[Arc<Mount>]) -> 
         origin: Some(archive("db", 3).origin),
         verdict: Some(Verdict::Ok),
         counts: Some((1204, 10 << 20)),
+        part: (!request.only.is_empty()).then_some((3, 12 << 10)),
         digest: None,
         strip: 0,
         prefix: None,
         unclear: None,
-        needs_name: there.map(|_| format!("what is in {name} is replaced")),
+        needs_name: there.map(|_| match request.only.first() {
+            Some(path) => {
+                let path = String::from_utf8_lossy(path.as_bytes()).into_owned();
+                format!("what {name} holds at {path} is replaced, and nothing brings it back")
+            }
+            None => format!("what is in {name} is replaced"),
+        }),
         into,
         seen: None,
+        replaced: there.map(|_| request.only.clone()).unwrap_or_default(),
         refused: None,
         caveats: vec!["nothing that runs uses it".to_owned()],
         source: Default::default(),

@@ -189,5 +189,6 @@ fn entry_of(node: &Node, path: &[u8]) -> Entry {
         gid: told.gid,
         mtime: told.mtime,
         xattrs: Vec::new(),
+        acl_cut: false,
     }
 }

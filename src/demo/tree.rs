@@ -1,6 +1,8 @@
 //! The demo's trees in memory: nodes with owners, modes and times, built by short words. Knows nothing of
 //! requests, engines or screens.
 
+mod graft;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -36,9 +36,6 @@ pub(super) fn unpack(trees: &Trees, unpack: &Unpack, sink: &Sink) -> Result<Vec<
     if !trees.writable {
         return Err(Halt::Fault(fault(Errno::ROFS, b"", "unpacking an archive")));
     }
-    if !unpack.only.is_empty() && unpack.placing != Placing::Fresh {
-        return Err(refused("the demo replaces the whole of a volume, not a part of it"));
-    }
     let input = Opened::new(sink.input()).map_err(|broken| refused(&broken.what))?;
     let mut reader = Reader::new(input);
     let mut tree = Tree::new(unpack);
@@ -129,7 +126,8 @@ impl<'a> Tree<'a> {
         let Some(path) = self.path(&entry.path) else {
             return Ok(());
         };
-        self.unpacked.made.entries += 1;
+        // The top is above what is wanted, unless that is everything.
+        self.unpacked.made.entries += u64::from(!path.is_empty() || self.unpack.only.is_empty());
         self.unpacked.made.bytes += entry.form.stored();
         let (above, name) = match path.iter().rposition(|&byte| byte == b'/') {
             Some(at) => (&path[..at], &path[at + 1..]),
@@ -256,7 +254,18 @@ impl Trees {
         };
         let mut world = self.places.world.lock().unwrap_or_else(PoisonError::into_inner);
         let now = world.present().unix_timestamp();
-        let node = tree.top.node(b"", now).rooted(now, u64::from(root));
+        let part = (tree.unpack.placing != Placing::Fresh).then_some(&tree.unpack.only[..]);
+        let made = tree.top.node(b"", now);
+        let node = match part.filter(|part| !part.is_empty()) {
+            Some(part) => {
+                let mut node = old.node.clone();
+                for path in part {
+                    node.graft(&made, path, now).map_err(Halt::Fault)?;
+                }
+                node
+            }
+            None => made.rooted(now, u64::from(root)),
+        };
         let new = Arc::new(Root {
             node,
             disk: old.disk,

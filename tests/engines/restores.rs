@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use vole_test_support::{Engine, Home, Ran, Vole};
+use vole_test_support::{Engine, Home, PATIENCE, Pty, Ran, Vole, until};
 
 use crate::dump::likeness;
 use crate::owning::awkward;
@@ -19,6 +19,7 @@ on_own_engines! {
     contents_are_replaced_only_on_demand_and_whole
     archives_of_other_programs_come_back_without_what_recipes_put_before
     a_volume_in_use_and_places_of_the_host_are_refused
+    one_file_comes_back_out_of_the_files_of_its_archive
 }
 
 /// An archive of a volume, in a directory of the engine.
@@ -342,5 +343,59 @@ fn a_volume_in_use_and_places_of_the_host_are_refused(engine: &Engine) {
     assert_eq!(fs::read(host.join("new")).unwrap(), b"new");
     let ran = on.run_in(&home, &["restore", path, "--as", target, "--yes"]).expect(1);
     assert!(words(&ran).contains("not empty"), "{}", words(&ran));
+    engine.wait_without_helpers();
+}
+
+fn one_file_comes_back_out_of_the_files_of_its_archive(engine: &Engine) {
+    volume(engine, &[], "blog");
+    let top = engine.mount_point("blog");
+    fs::create_dir(top.join("conf")).unwrap();
+    for name in ["app.ini", "other.ini"] {
+        fs::write(top.join("conf").join(name), "as it was").unwrap();
+    }
+    let (on, home) = (vole().on(engine.host()), Home::new());
+    ends(&on, &home, &["backup", "blog", "--yes"], 0);
+    fs::remove_file(top.join("conf/app.ini")).unwrap();
+    fs::write(top.join("conf/other.ini"), "changed since").unwrap();
+    fs::write(top.join("later"), "made since").unwrap();
+    let mut pty = Pty::start(&home, &on.line(&[]), 80, 24);
+    pty.wait_for("blog", PATIENCE);
+    pty.keys("6");
+    pty.wait_for("1 archive", PATIENCE);
+    pty.keys("<enter>");
+    pty.wait_for("conf/", PATIENCE);
+    pty.keys("<enter>");
+    pty.wait_for("app.ini", PATIENCE);
+    // Nothing stands there, so nothing is asked; but what came since nobody was asked about.
+    pty.keys("ju");
+    pty.wait_for("nothing: none of it is there now", PATIENCE);
+    fs::write(top.join("conf/app.ini"), "in between").unwrap();
+    pty.keys("<enter>");
+    pty.wait_for("nothing was restored", PATIENCE);
+    assert_eq!(fs::read_to_string(top.join("conf/app.ini")).unwrap(), "in between");
+    fs::remove_file(top.join("conf/app.ini")).unwrap();
+    pty.keys("R");
+    pty.wait_for("checked just now", PATIENCE);
+    pty.keys("<enter>");
+    pty.wait_for("1 entry restored", PATIENCE);
+    let text = |name: &str| fs::read_to_string(top.join(name)).unwrap();
+    assert_eq!(text("conf/app.ini"), "as it was");
+    assert_eq!(text("conf/other.ini"), "changed since");
+    assert_eq!(text("later"), "made since");
+    // What gives way takes the volume's name; back from the plan the files stand as they were.
+    pty.keys("<esc>");
+    pty.wait_for("other.ini", PATIENCE);
+    pty.keys("ju");
+    pty.wait_for("what blog holds at conf/other.ini is replaced", PATIENCE);
+    pty.keys("<enter>");
+    pty.wait_for("type blog to restore to it", PATIENCE);
+    pty.keys("blog<enter>");
+    // For a moment neither of them stands there.
+    let back = || fs::read_to_string(top.join("conf/other.ini")).is_ok_and(|text| text == "as it was");
+    until("the other file is back", PATIENCE, || back().then_some(()));
+    pty.wait_for("1 entry restored", PATIENCE);
+    pty.keys("<ctrl-c>");
+    pty.wait_exit(PATIENCE);
+    no_staging(&top);
     engine.wait_without_helpers();
 }

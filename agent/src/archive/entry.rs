@@ -20,6 +20,9 @@ pub struct Entry {
     pub mtime: Time,
     /// Extended attributes, raw, in the order of their names.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Whether it had an access control list of which these attributes lack something: another program wrote names without
+    /// numbers, or a kind that Linux has not.
+    pub acl_cut: bool,
 }
 
 /// What an entry is.

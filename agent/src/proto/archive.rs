@@ -90,6 +90,9 @@ pub enum Want {
     Unreadable(i32),
     /// What the kernel refused to set on it when it was unpacked; the error number.
     Refused(i32),
+    /// Part of its access control list, which another program wrote with names without numbers, or in a kind that Linux has
+    /// not.
+    AccessList,
 }
 
 impl Want {

@@ -141,7 +141,7 @@ fn set_time(path: &Path, secs: i64, nanos: i64) {
     utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
 }
 
-fn set(path: &Path, name: &str, value: &[u8]) {
+pub(crate) fn set(path: &Path, name: &str, value: &[u8]) {
     setxattr(path, name, value, XattrFlags::empty()).unwrap();
 }
 
@@ -350,6 +350,7 @@ fn the_trailer_says_what_stands_before_it() {
         gid: meta.gid(),
         mtime: Time { secs: 1000, nanos: 5 },
         xattrs: Vec::new(),
+        acl_cut: false,
     };
     let Packed { counts, digest, .. } = came.packed;
     assert_eq!((counts.entries, counts.bytes), (2, 5));

@@ -19,6 +19,7 @@ fn entry(path: &str, form: Form) -> Entry {
         gid: 8,
         mtime: Time { secs: 5, nanos: 6 },
         xattrs: Vec::new(),
+        acl_cut: false,
     }
 }
 

@@ -1,11 +1,13 @@
 //! What can be done now on the screens of backups and restores. Pure.
 
+use std::sync::Arc;
+
 use super::super::action::Action;
 use super::super::backup;
 use super::super::restore;
 use super::super::state::{EngineState, Screen, State};
 use crate::model::JobId;
-use crate::ops::restore::Into;
+use crate::ops::restore::{Into, Plan};
 
 /// On the plan of a backup.
 pub(super) fn backup(action: Action, state: &State, engine: &EngineState) -> bool {
@@ -34,6 +36,16 @@ pub(super) fn backups(action: Action, state: &State, engine: &EngineState) -> bo
     }
 }
 
+/// Whether the entry under the cursor of the files can be restored: they are an archive's.
+pub(super) fn entry(state: &State, engine: &EngineState) -> bool {
+    let restores = !state.settings.read_only && engine.may_change();
+    let files = engine
+        .files
+        .as_ref()
+        .filter(|files| restores && files.archive.is_some());
+    files.is_some_and(|files| files.target().is_some_and(|path| !path.is_root()))
+}
+
 /// On the plan of a restore.
 pub(super) fn restore(action: Action, state: &State, engine: &EngineState) -> bool {
     let Some(review) = &engine.restore else { return false };
@@ -41,8 +53,14 @@ pub(super) fn restore(action: Action, state: &State, engine: &EngineState) -> bo
     let into = review.plan().map(|plan| &plan.into);
     match action {
         Action::RestoreRun => !state.settings.read_only && engine.may_change() && review.can_run(),
-        Action::RestoreAs | Action::RestoreStrip => idle,
-        Action::RestoreInPlace => idle && matches!(into, Some(Into::Existing(_))),
+        Action::RestoreAs => idle,
+        // The paths that were chosen are those of the names as they are.
+        Action::RestoreStrip => idle && review.request.only.is_empty(),
+        Action::RestoreInPlace => {
+            let gives_way = |plan: &Arc<Plan>| plan.request.only.is_empty() || !plan.replaced.is_empty();
+            let any = review.request.in_place || review.plan().is_some_and(gives_way);
+            idle && any && matches!(into, Some(Into::Existing(_)))
+        }
         Action::RestorePlain => {
             let options = |volume: &crate::engine::daemon::NewVolume| !volume.options.is_empty();
             let has = matches!(into, Some(Into::New(volume)) if options(volume));

@@ -11,6 +11,7 @@ use super::{Review, Stage};
 use crate::archive::Verdict;
 use crate::engine::EngineError;
 use crate::ops::restore::{Into, Plan, Report};
+use crate::text;
 
 /// Rows of warnings that are shown.
 const WARNINGS: usize = 200;
@@ -61,9 +62,10 @@ pub fn stage_words(review: &Review, now: OffsetDateTime) -> (Role, String) {
 
 fn planned(out: &mut Writer, review: &Review, plan: &Plan, now: OffsetDateTime) {
     if let Some(outcome) = &review.outcome {
-        self::outcome(out, outcome);
+        self::outcome(out, outcome, !plan.request.only.is_empty());
     }
     source(out, plan, now);
+    part(out, plan);
     target(out, plan);
     if let Some(why) = &plan.refused {
         return out.text(0, Role::Fault, &format!("vole does not do this: {why}"));
@@ -133,6 +135,18 @@ fn source(out: &mut Writer, plan: &Plan, now: OffsetDateTime) {
     }
 }
 
+/// What of the archive is restored, where that is not everything.
+fn part(out: &mut Writer, plan: &Plan) {
+    for (at, path) in plan.request.only.iter().enumerate() {
+        let label = if at == 0 { "only" } else { "" };
+        out.field(label, Role::Plain, &text::printable(path.as_bytes()));
+    }
+    if let Some((entries, bytes)) = plan.part.filter(|_| !plan.request.only.is_empty()) {
+        let words = format!("{}, {}", figures::entries(entries), figures::bytes(bytes));
+        out.field("", Role::Dim, &words);
+    }
+}
+
 fn target(out: &mut Writer, plan: &Plan) {
     match &plan.into {
         Into::New(volume) if volume.name.is_empty() => {
@@ -140,7 +154,13 @@ fn target(out: &mut Writer, plan: &Plan) {
             out.field("into", Role::Warning, words);
         }
         Into::New(volume) => {
-            out.field("into", Role::Plain, &format!("{}, a new volume", volume.name));
+            let nothing_else = if plan.request.only.is_empty() {
+                ""
+            } else {
+                " that holds nothing else"
+            };
+            let words = format!("{}, a new volume{nothing_else}", volume.name);
+            out.field("into", Role::Plain, &words);
             if let Some(driver) = &volume.driver {
                 out.field("driver", Role::Plain, driver);
             }
@@ -156,6 +176,7 @@ fn target(out: &mut Writer, plan: &Plan) {
                 out.field("labels", Role::Plain, &format!("{labels}, as the archive says"));
             }
         }
+        Into::Existing(mount) if !plan.request.only.is_empty() => into_part(out, plan, &mount.name),
         Into::Existing(mount) => {
             let words = format!("{}, which is there: its contents are replaced", mount.name);
             out.field("into", Role::Warning, &words);
@@ -173,7 +194,36 @@ fn target(out: &mut Writer, plan: &Plan) {
     }
 }
 
-fn outcome(out: &mut Writer, outcome: &Result<Arc<Report>, EngineError>) {
+/// Some paths into a target that is there.
+fn into_part(out: &mut Writer, plan: &Plan, name: &str) {
+    let words = format!("{name}, which is there: all else in it stays as it is");
+    out.field("into", Role::Plain, &words);
+    // Where it is refused nobody looked.
+    if plan.refused.is_some() {
+        return;
+    }
+    if plan.replaced.is_empty() {
+        return out.field("replaces", Role::Good, "nothing: none of it is there now");
+    }
+    for (at, path) in plan.replaced.iter().enumerate() {
+        let label = if at == 0 { "replaces" } else { "" };
+        out.field(label, Role::Warning, &text::printable(path.as_bytes()));
+    }
+    let words = match plan.request.in_place {
+        true => {
+            "that, with all below it, is removed first: nothing brings it back; i keeps it until all of the new is there"
+        }
+        false => "that, with all below it, stays until all of the new is there; i removes it first, for want of room",
+    };
+    let role = if plan.request.in_place {
+        Role::Warning
+    } else {
+        Role::Plain
+    };
+    out.field("how", role, words);
+}
+
+fn outcome(out: &mut Writer, outcome: &Result<Arc<Report>, EngineError>, part: bool) {
     let report = match outcome {
         Ok(report) => report,
         Err(error) => return out.field("outcome", Role::Fault, &format!("nothing was restored: {error}")),
@@ -185,7 +235,12 @@ fn outcome(out: &mut Writer, outcome: &Result<Arc<Report>, EngineError>) {
     );
     out.field("outcome", Role::Good, &words);
     if let Some(digest) = &report.digest {
-        out.field("compared", Role::Plain, &format!("sha256 of the contents {digest}"));
+        let of = if part {
+            "of the whole archive's contents"
+        } else {
+            "of the contents"
+        };
+        out.field("compared", Role::Plain, &format!("sha256 {of} {digest}"));
     }
     if report.warned == 0 {
         return;

@@ -9,10 +9,12 @@ use std::sync::Arc;
 pub use form::{Asked, Field};
 pub use lines::{lines, stage_words};
 
+use super::figures;
 use super::state::Screen;
 use crate::engine::EngineError;
 use crate::model::JobId;
 use crate::ops::restore::{Into, Plan, Progress, Report, Request};
+use crate::text;
 
 /// How far a restore is.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,11 +114,18 @@ impl Review {
         }
     }
 
-    /// The restore in words (`restore blog_data`); hostile text.
+    /// The restore in words (`restore blog_data`, `restore conf/app.ini to blog_data`); hostile text.
     pub fn words(&self) -> String {
-        match self.target() {
-            Some(name) => format!("restore {name}"),
-            None => "restore an archive".to_owned(),
+        let part = match self.request.only.as_slice() {
+            [] => None,
+            [path] => Some(text::printable(path.as_bytes())),
+            paths => Some(figures::counted(paths.len() as u64, "path")),
+        };
+        match (part, self.target()) {
+            (None, Some(name)) => format!("restore {name}"),
+            (None, None) => "restore an archive".to_owned(),
+            (Some(part), Some(name)) => format!("restore {part} to {name}"),
+            (Some(part), None) => format!("restore {part} out of an archive"),
         }
     }
 }

@@ -16,28 +16,41 @@ use super::super::state::{Dialog, EngineState, Named, Screen, State};
 use super::{dialogs, engine, screens, with_current};
 use crate::archive::Archive;
 use crate::engine::EngineError;
-use crate::model::{EngineId, JobId};
+use crate::model::{BytePath, EngineId, JobId};
 use crate::ops::restore::{Into, Plan, Progress, Report, Request};
 
 /// Plans a restore of an archive to where it came from.
 pub(super) fn of(state: &mut State, archive: &Archive, effects: &mut Vec<Effect>) -> bool {
-    let name = archive.origin.name.clone();
-    open(state, archive.path.clone(), Some(name), effects)
+    let request = to_origin(state, archive, Vec::new());
+    open(state, request, effects)
 }
 
-fn open(state: &mut State, archive: PathBuf, target: Option<String>, effects: &mut Vec<Effect>) -> bool {
+/// Plans a restore of what is under the cursor of an archive's files, and of all below it, to where it came from.
+pub(super) fn of_entry(state: &mut State, effects: &mut Vec<Effect>) -> bool {
+    let files = state.engine().and_then(|engine| engine.files.as_ref());
+    let wanted = files.and_then(|files| Some((Arc::clone(files.archive.as_ref()?), files.target()?)));
+    let Some((archive, path)) = wanted.filter(|(_, path)| !path.is_root()) else {
+        return false;
+    };
+    let request = to_origin(state, &archive, vec![path]);
+    open(state, request, effects)
+}
+
+/// A restore of an archive, or of these paths of it, to where it came from.
+fn to_origin(state: &State, archive: &Archive, only: Vec<BytePath>) -> Request {
+    let name = archive.origin.name.clone();
+    Request {
+        overwrite: exists(state, Some(&name)),
+        target: Some(name),
+        only,
+        ..Request::of(archive.path.clone())
+    }
+}
+
+fn open(state: &mut State, request: Request, effects: &mut Vec<Effect>) -> bool {
     if state.settings.read_only || !state.engine().is_some_and(EngineState::may_change) {
         return false;
     }
-    let request = Request {
-        archive: Some(archive),
-        overwrite: exists(state, target.as_deref()),
-        target,
-        only: Vec::new(),
-        in_place: false,
-        strip: None,
-        plain: false,
-    };
     let from = state.screen;
     screens::show(state, Screen::Restore, effects);
     plan(state, request, from, effects)
@@ -184,7 +197,7 @@ fn meant(state: &mut State, field: &Field, effects: &mut Vec<Effect>) -> Result<
                 return Err("the path of a file is wanted".to_owned());
             }
             state.dialog = None;
-            open(state, path, None, effects);
+            open(state, Request::of(path), effects);
         }
     }
     Ok(())

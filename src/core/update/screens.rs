@@ -33,6 +33,7 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         Action::DoctorMount => super::doctor::of_mount(state, effects),
         Action::Chown => super::own::ask_mount(state),
         Action::FilesChown => super::own::ask_entry(state),
+        Action::FilesRestore => super::restore::of_entry(state, effects),
         Action::ShowUndo => super::undo::open(state, effects),
         Action::Backup => super::backup::over_chosen(state, effects),
         Action::ShowBackups => super::backups::open(state, effects),
@@ -73,6 +74,10 @@ pub(super) fn show(state: &mut State, screen: Screen, effects: &mut Vec<Effect>)
     }
     state.screen = screen;
     state.details_focused = false;
+    if screen == Screen::Files {
+        // Back from a plan: everything stands where it was left, and asks again for what it shows.
+        with_files(state, effects, |files, cx| files.resume(cx));
+    }
     with_current(state, |_, engine| follow_cursor(engine));
     arrange(state);
     true

@@ -29,6 +29,11 @@ fn want(want: Want) -> String {
         Want::Vanished => "was gone when its turn came".to_owned(),
         Want::Unreadable(errno) => format!("could not be read: {}", because(errno)),
         Want::Refused(errno) => format!("could not be set as it was: {}", because(errno)),
+        Want::AccessList => {
+            "lacks part of its access control list: the archive has users or groups by name, with no number \
+                             beside it, or rights that Linux does not know"
+                .to_owned()
+        }
     }
 }
 

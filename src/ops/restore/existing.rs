@@ -1,8 +1,9 @@
 //! A target that is there: whether it may be replaced, what it holds, and how the new contents take the place of the old ones.
 
+use rustix::io::Errno;
 use time::OffsetDateTime;
 use vole_agent::proto::archive::{Placing, TAKEN, Unpacked};
-use vole_agent::proto::{FileSystem, Order};
+use vole_agent::proto::{FileSystem, Kind, Order};
 
 use super::filling::{self, Feed};
 use super::fresh::{self, Job};
@@ -15,6 +16,7 @@ use crate::fault;
 use crate::journal::{Header, Operation, Restore, Site, Store, Writer};
 use crate::model::{BytePath, Mount, MountId};
 use crate::ops::writable::{self, Now, Seen, at, refusal};
+use crate::text;
 
 /// What a look at a target found.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +25,8 @@ pub(super) struct Looked {
     pub(super) refused: Option<String>,
     /// Whether there is nothing in it.
     pub(super) empty: bool,
+    /// What stands at the paths that are wanted and gives way to them.
+    pub(super) stands: Vec<BytePath>,
     /// Bytes that are free there.
     pub(super) free: Option<u64>,
     /// Bytes that the file system has in all.
@@ -51,12 +55,13 @@ pub(in crate::ops) fn unused(now: &Now, name: &str) -> Result<(), EngineError> {
     }
 }
 
-/// Looks at a target without changing anything.
-pub(super) async fn look(engine: &Engine, now: &Now) -> Result<Looked, EngineError> {
+/// Looks at a target, and at these paths of it, without changing anything.
+pub(super) async fn look(engine: &Engine, now: &Now, only: &[BytePath]) -> Result<Looked, EngineError> {
     let mut looked = Looked {
         seen: None,
         refused: now.survey.refused.clone(),
         empty: false,
+        stands: Vec::new(),
         free: None,
         size: None,
     };
@@ -76,11 +81,12 @@ pub(super) async fn look(engine: &Engine, now: &Now) -> Result<Looked, EngineErr
         Err(error) => return Err(error),
     }
     let kind = session.hello().roots.get(root as usize).map(|info| info.kind);
-    if kind != Some(vole_agent::proto::Kind::Dir) {
+    if kind != Some(Kind::Dir) {
         looked.refused = Some("it is no directory".to_owned());
         return Ok(looked);
     }
     looked.empty = is_empty(&session, root).await?;
+    looked.stands = standing(&session, root, only).await?;
     if let Some(system) = system(&session, root).await? {
         (looked.free, looked.size) = (Some(system.free), Some(system.size));
     }
@@ -99,6 +105,46 @@ pub(in crate::ops) fn reason(error: EngineError) -> String {
 pub(in crate::ops) async fn is_empty(session: &Session, root: u32) -> Result<bool, EngineError> {
     let page = session.list(at(root, b""), Order::Name, None, 2).await?;
     Ok(page.entries.iter().all(|entry| entry.name == b"lost+found"))
+}
+
+/// What stands at these paths of a root. Where something that is no directory stands on the way to one, that gives way.
+async fn standing(session: &Session, root: u32, only: &[BytePath]) -> Result<Vec<BytePath>, EngineError> {
+    let mut stands = Vec::new();
+    for path in only {
+        let mut here = BytePath::root();
+        for part in path.components() {
+            here = here.join(part);
+            let kind = match session.stat(at(root, here.as_bytes())).await {
+                Ok(entry) => entry.kind,
+                Err(EngineError::Agent(fault)) if fault.errno == Some(Errno::NOENT.raw_os_error()) => break,
+                Err(error) => return Err(error),
+            };
+            if (here == *path || kind != Kind::Dir) && !stands.contains(&here) {
+                stands.push(here.clone());
+            }
+            if kind != Kind::Dir {
+                break;
+            }
+        }
+    }
+    Ok(stands)
+}
+
+/// Refuses a target in which something came to stand since the plan was made: nobody was asked about that.
+async fn as_planned(session: &Session, root: u32, plan: &Plan, name: &str) -> Result<(), EngineError> {
+    let came = match plan.request.only.is_empty() {
+        true => (plan.needs_name.is_none() && !is_empty(session, root).await?).then(BytePath::root),
+        false => {
+            let stands = standing(session, root, &plan.request.only).await?;
+            stands.into_iter().find(|path| !plan.replaced.contains(path))
+        }
+    };
+    came.map_or(Ok(()), |path| {
+        let path = text::printable(path.as_bytes());
+        Err(refusal(format!(
+            "something came to stand in {name} at /{path} since the plan was made: plan again"
+        )))
+    })
 }
 
 async fn system(session: &Session, root: u32) -> Result<Option<FileSystem>, EngineError> {
@@ -133,6 +179,7 @@ pub(super) async fn run(engine: &Engine, plan: &Plan, feed: Feed, job: &Job<'_>)
     let opening = open(engine, plan, mount, true);
     let cancelled = || EngineError::Cancelled;
     let (session, root, now, site) = job.cancel.run_until_cancelled(opening).await.ok_or_else(cancelled)??;
+    as_planned(&session, root, plan, &mount.name).await?;
     let in_place = plan.placing() == Placing::InPlace;
     if !in_place {
         room(&session, root, job.room, &mount.name).await?;

@@ -145,6 +145,7 @@ mod tests {
                 gid: 0,
                 mtime: Time { secs: 0, nanos: 0 },
                 xattrs: Vec::new(),
+                acl_cut: false,
             });
         }
         names.strip()

@@ -11,9 +11,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vole_agent::archive::read::{Damage, Opened, Pipe, Reader, Wrong};
 
-use super::Progress;
 use super::foreign::Names;
+use super::part::Part;
 use super::source::Source;
+use super::{Progress, Request};
 use crate::archive::{self, Archive, Origin, Status, Verdict};
 use crate::engine::EngineError;
 use crate::ops::writable::refusal;
@@ -44,10 +45,12 @@ impl<R: Read> Read for Watched<R> {
 pub(super) struct Checked {
     /// `None` of a pipe, which is checked on the way.
     pub(super) verdict: Option<Verdict>,
-    /// Why it is not restored, when it is damaged.
+    /// Why it is not restored: it is damaged, or has not what is asked for.
     pub(super) why: Option<String>,
     pub(super) origin: Option<Origin>,
     pub(super) counts: Option<(u64, u64)>,
+    /// Entries and bytes of the paths that are wanted.
+    pub(super) part: Option<(u64, u64)>,
     pub(super) digest: Option<[u8; 32]>,
     /// Of an archive of another program: its names.
     pub(super) names: Option<Names>,
@@ -55,8 +58,8 @@ pub(super) struct Checked {
 }
 
 /// Looks whether a file is whole. One whose bytes are, by their SHA-256, those that its sidecar was written for is: what wrote
-/// them proved it. `thorough` asks for more than a sidecar's word: the archive is read whole then, as it is when no sidecar
-/// vouches for it.
+/// them proved it. The archive is read whole where no sidecar vouches for it, where old contents would go before the new ones
+/// are proved, and to count the part that is asked for.
 ///
 /// # Errors
 ///
@@ -64,22 +67,25 @@ pub(super) struct Checked {
 pub(super) async fn check(
     source: &Source,
     path: &Path,
-    thorough: bool,
+    request: &Request,
     news: &mpsc::Sender<Progress>,
     cancel: &CancellationToken,
 ) -> Result<Checked, EngineError> {
     // Whoever waits may stop waiting: then the thread stops as well.
     let stop = cancel.child_token();
     let _stopping = stop.clone().drop_guard();
-    let (path, look) = (
-        path.to_owned(),
-        Look {
-            source: source.clone(),
-            news: news.clone(),
-            cancel: stop,
-        },
-    );
-    let reading = tokio::task::spawn_blocking(move || look.at(&path, thorough));
+    let look = Look {
+        source: source.clone(),
+        news: news.clone(),
+        cancel: stop,
+    };
+    let (path, in_place) = (path.to_owned(), request.in_place);
+    let whole = Whole {
+        part: Part::of(&request.only, request.strip.unwrap_or(0)),
+        stripped: request.strip.is_some(),
+        ..Whole::default()
+    };
+    let reading = tokio::task::spawn_blocking(move || look.at(&path, in_place, whole));
     reading
         .await
         .map_err(|error| refusal(format!("the archive could not be checked: {error}")))?
@@ -93,17 +99,21 @@ struct Look {
 }
 
 impl Look {
-    fn at(&self, path: &Path, thorough: bool) -> Result<Checked, EngineError> {
+    /// Looks, with what reads it whole where that has to be.
+    fn at(&self, path: &Path, in_place: bool, mut whole: Whole) -> Result<Checked, EngineError> {
         let beside = archive::beside(path);
         let told = beside.as_ref().ok().and_then(Option::as_ref);
         let vouches = told.map(|told| self.vouches(told)).transpose()?;
         let head = match vouches {
-            Some(true) if !thorough => self.head()?,
+            Some(true) if !in_place && whole.part.is_none() => self.head()?,
             _ => None,
         };
         let mut checked = match told.zip(head) {
             Some((told, head)) => vouched(told, &head)?,
-            None => self.whole()?,
+            None => {
+                let ended = whole.all(self);
+                whole.checked(ended)?
+            }
         };
         if vouches == Some(false) && matches!(checked.verdict, Some(Verdict::Ok | Verdict::Foreign)) {
             checked.verdict = Some(Verdict::Corrupt);
@@ -177,12 +187,6 @@ impl Look {
         let next = reader.next();
         Ok(next.ok().and_then(|_| reader.head().map(<[u8]>::to_vec)))
     }
-
-    fn whole(&self) -> Result<Checked, EngineError> {
-        let mut read = Whole::default();
-        let ended = read.all(self);
-        read.checked(ended)
-    }
 }
 
 /// What was read of an archive that was read whole.
@@ -190,6 +194,10 @@ impl Look {
 struct Whole {
     head: Option<Vec<u8>>,
     names: Names,
+    /// What is asked for, if that is not everything.
+    part: Option<Part>,
+    /// Whether it was said how many components are taken away.
+    stripped: bool,
     counts: (u64, u64),
     digest: Option<[u8; 32]>,
 }
@@ -221,6 +229,9 @@ impl Whole {
                 if self.head.is_none() {
                     self.names.take(&entry);
                 }
+                if let Some(part) = &mut self.part {
+                    part.take(&entry);
+                }
                 loop {
                     let length = reader.contents()?.len();
                     look.tell(&mut told, counts.entries, read.load(Ordering::Relaxed));
@@ -237,6 +248,8 @@ impl Whole {
 
     fn checked(self, ended: Result<(), Damage>) -> Result<Checked, EngineError> {
         let origin = origin(self.head.as_deref())?;
+        // Of another program's it may be found out only now what its names begin with.
+        let part = self.part.filter(|_| self.head.is_some() || self.stripped);
         let mut checked = Checked {
             origin,
             counts: Some(self.counts),
@@ -244,11 +257,13 @@ impl Whole {
             ..Checked::default()
         };
         let damage = match ended {
-            Ok(()) if self.head.is_some() => {
-                checked.verdict = Some(Verdict::Ok);
-                return Ok(checked);
-            }
             Ok(()) => {
+                checked.part = part.as_ref().map(Part::counts);
+                checked.why = part.as_ref().and_then(Part::why_not);
+                if self.head.is_some() {
+                    checked.verdict = Some(Verdict::Ok);
+                    return Ok(checked);
+                }
                 checked.verdict = Some(Verdict::Foreign);
                 checked.names = Some(self.names);
                 let what = "it is no archive of vole's: nothing in it proves that it is whole";

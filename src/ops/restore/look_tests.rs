@@ -3,11 +3,27 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::archive::sample::committed;
+use crate::model::BytePath;
 
-async fn look(path: &Path, thorough: bool) -> Result<Checked, EngineError> {
+/// A whole restore, or one in place, which wants more than a sidecar's word.
+fn request(path: &Path, in_place: bool) -> Request {
+    Request {
+        in_place,
+        ..Request::of(path.to_owned())
+    }
+}
+
+async fn look(path: &Path, in_place: bool) -> Result<Checked, EngineError> {
     let source = Source::file(path)?;
     let (news, _none) = mpsc::channel(1);
-    check(&source, path, thorough, &news, &CancellationToken::new()).await
+    check(
+        &source,
+        path,
+        &request(path, in_place),
+        &news,
+        &CancellationToken::new(),
+    )
+    .await
 }
 
 fn sidecar(archive: &Archive) -> PathBuf {
@@ -39,6 +55,17 @@ async fn a_sidecar_vouches_for_its_file_and_all_is_read_on_demand_and_without_on
     lie(&archive);
     assert_eq!(look(&archive.path, false).await.unwrap().counts, Some((3, 4)));
     assert_eq!(look(&archive.path, true).await.unwrap(), thorough);
+    // A part is counted, which no sidecar can say.
+    let part = Request {
+        only: vec![BytePath::new(b"file".as_slice())],
+        ..request(&archive.path, false)
+    };
+    let (news, _none) = mpsc::channel(1);
+    let source = Source::file(&archive.path).unwrap();
+    let checked = check(&source, &archive.path, &part, &news, &CancellationToken::new())
+        .await
+        .unwrap();
+    assert_eq!((checked.part, checked.counts), (Some((1, 4)), Some((2, 4))));
     fs::remove_file(sidecar(&archive)).unwrap();
     assert_eq!(look(&archive.path, false).await.unwrap(), thorough);
 }
@@ -65,8 +92,8 @@ async fn a_file_that_its_sidecar_was_not_written_for_is_not_restored() {
     fs::write(&archive.path, &bytes).unwrap();
     let text = fs::read_to_string(sidecar(&archive)).unwrap();
     fs::write(sidecar(&archive), text.replace(&archive.sha256, &"0".repeat(64))).unwrap();
-    for thorough in [false, true] {
-        let checked = look(&archive.path, thorough).await.unwrap();
+    for in_place in [false, true] {
+        let checked = look(&archive.path, in_place).await.unwrap();
         assert_eq!(checked.verdict, Some(Verdict::Corrupt));
         assert!(checked.why.unwrap().contains("sidecar"));
     }
@@ -80,8 +107,9 @@ async fn a_look_that_nobody_waits_for_ends() {
     let (news, _none) = mpsc::channel(1);
     let cancel = CancellationToken::new();
     cancel.cancel();
-    for thorough in [false, true] {
-        let ended = check(&source, &archive.path, thorough, &news, &cancel).await;
+    for in_place in [false, true] {
+        let request = request(&archive.path, in_place);
+        let ended = check(&source, &archive.path, &request, &news, &cancel).await;
         assert_eq!(ended.unwrap_err(), EngineError::Cancelled);
     }
 }

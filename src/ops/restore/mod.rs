@@ -5,6 +5,7 @@ pub(super) mod filling;
 mod foreign;
 pub(super) mod fresh;
 mod look;
+mod part;
 mod plan;
 mod run;
 mod source;
@@ -84,6 +85,8 @@ pub struct Plan {
     pub verdict: Option<Verdict>,
     /// Entries and bytes of contents, where they are known.
     pub counts: Option<(u64, u64)>,
+    /// Entries and bytes of what [`Request::only`] names; `None` for everything, and where nobody counted it.
+    pub part: Option<(u64, u64)>,
     /// SHA-256 of the archive's tar stream, where it was checked.
     pub digest: Option<[u8; 32]>,
     /// Components that are taken away.
@@ -97,6 +100,8 @@ pub struct Plan {
     pub into: Into,
     /// What tells a target that is there from another one at its place.
     pub seen: Option<Seen>,
+    /// With [`Request::only`]: what stands in the target and gives way to it.
+    pub replaced: Vec<BytePath>,
     /// Why it is not done at all.
     pub refused: Option<String>,
     /// Why yes is not enough: the target's name must be typed (what is there is replaced; options that lead to live data).

@@ -32,7 +32,7 @@ pub(super) async fn plan(
         None => Source::standard_input(),
     };
     let checked = match &request.archive {
-        Some(path) => look::check(&source, path, request.in_place, news, cancel).await?,
+        Some(path) => look::check(&source, path, &request, news, cancel).await?,
         None => look::peek(&source).await?,
     };
     let origin = checked.origin.clone();
@@ -46,12 +46,14 @@ pub(super) async fn plan(
         origin,
         verdict: checked.verdict,
         counts: checked.counts,
+        part: checked.part,
         digest: checked.digest,
         strip: 0,
         prefix: None,
         unclear: None,
         into: Into::New(crate::engine::daemon::NewVolume::default()),
         seen: None,
+        replaced: Vec::new(),
         refused: checked.why.clone(),
         needs_name: None,
         caveats: checked.caveats.clone(),
@@ -119,8 +121,9 @@ async fn over(engine: &Engine, plan: &mut Plan, mount: Arc<Mount>) -> Result<(),
     }
     let now = existing::now(engine, &mount).await?;
     plan.into = Into::Existing(Arc::clone(&now.mount));
-    let looked = existing::look(engine, &now).await?;
+    let looked = existing::look(engine, &now, &plan.request.only).await?;
     plan.seen = looked.seen;
+    plan.replaced.clone_from(&looked.stands);
     plan.refused.clone_from(&looked.refused);
     if plan.refused.is_some() {
         return Ok(());
@@ -133,15 +136,12 @@ async fn over(engine: &Engine, plan: &mut Plan, mount: Arc<Mount>) -> Result<(),
     if plan.refused.is_some() {
         return Ok(());
     }
-    if !looked.empty {
-        plan.needs_name = Some(match (plan.request.only.is_empty(), plan.request.in_place) {
-            (true, false) => format!("what {name} holds now is replaced, and nothing brings it back"),
-            (true, true) => format!(
-                "what {name} holds now is removed before the new contents are there, and nothing brings it back"
-            ),
-            (false, _) => format!("what {name} holds at these paths is replaced, and nothing brings it back"),
-        });
-    }
+    plan.needs_name = match plan.request.only.is_empty() {
+        true => (!looked.empty).then(|| words::replaces(&name, None, plan.request.in_place)),
+        false => {
+            (!looked.stands.is_empty()).then(|| words::replaces(&name, Some(&looked.stands), plan.request.in_place))
+        }
+    };
     if let Some(origin) = &plan.origin {
         plan.caveats.extend(words::differs(origin, &now.mount));
     }
@@ -150,7 +150,7 @@ async fn over(engine: &Engine, plan: &mut Plan, mount: Arc<Mount>) -> Result<(),
 
 /// Why the contents have no room in a target that is there, as far as that is known.
 fn room(plan: &Plan, looked: &Looked, name: &str) -> Option<String> {
-    let (_, needed) = plan.counts.filter(|_| plan.request.only.is_empty())?;
+    let needed = plan.needed()?;
     let (free, size) = (looked.free?, looked.size?);
     if needed > size {
         let (needed, size) = (figures::bytes(needed), figures::bytes(size));
@@ -165,6 +165,17 @@ fn room(plan: &Plan, looked: &Looked, name: &str) -> Option<String> {
     Some(format!(
         "{room}: the old contents stay until the new ones are there; --in-place removes them first"
     ))
+}
+
+impl Plan {
+    /// Bytes that its contents take, where that is known.
+    pub(super) fn needed(&self) -> Option<u64> {
+        let counts = match self.request.only.is_empty() {
+            true => self.counts,
+            false => self.part,
+        };
+        counts.map(|(_, bytes)| bytes)
+    }
 }
 
 /// Into a volume that is made for it.

@@ -30,7 +30,7 @@ pub(super) async fn run(
         strip: plan.strip,
         only: plan.request.only.iter().map(|path| path.as_bytes().to_vec()).collect(),
         foreign: plan.takes_foreign(),
-        room: plan.counts.map(|(_, bytes)| bytes).filter(|_| whole),
+        room: plan.needed(),
         check: Box::new(|unpacked, fed| check(plan, unpacked, fed)),
         teller: Teller {
             news,

@@ -4,8 +4,9 @@ use rustix::io::Errno;
 
 use super::Request;
 use crate::archive::Origin;
+use crate::core::figures;
 use crate::engine::EngineError;
-use crate::model::Mount;
+use crate::model::{BytePath, Mount};
 use crate::text;
 
 /// What is done, for the journal and for people.
@@ -13,6 +14,19 @@ pub fn operation(request: &Request) -> String {
     match &request.archive {
         Some(path) => format!("restore of {}", text::printable(path.as_os_str().as_encoded_bytes())),
         None => "restore of what came by a pipe".to_owned(),
+    }
+}
+
+/// What gives way to a restore, and that nothing brings it back; some paths of the target, or all of it.
+pub(super) fn replaces(name: &str, paths: Option<&[BytePath]>, in_place: bool) -> String {
+    let there = match paths {
+        None => format!("{name} holds now"),
+        Some([path]) => format!("{name} holds at {}", text::printable(path.as_bytes())),
+        Some(paths) => format!("{name} holds at {}", figures::counted(paths.len() as u64, "path")),
+    };
+    match in_place {
+        false => format!("what {there} is replaced, and nothing brings it back"),
+        true => format!("what {there} is removed before the new contents are there, and nothing brings it back"),
     }
 }
 

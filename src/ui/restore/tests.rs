@@ -7,7 +7,7 @@ use crate::core::Effect;
 use crate::core::effect::EngineEffect;
 use crate::core::jobs::{JobEnd, JobEvent};
 use crate::core::msg::{EngineMsg, Msg};
-use crate::core::sample::{archive, keys, listing, restore_plan, tell, volume};
+use crate::core::sample::{answer_files, archive, browsing, keys, listing, restore_plan, tell, volume};
 use crate::core::state::State;
 use crate::core::update;
 use crate::engine::daemon::NewVolume;
@@ -76,6 +76,41 @@ fn the_check_the_plan_the_name_and_the_outcome() {
         Msg::Job(job, JobEvent::Ended(JobEnd::Partial(String::new()))),
     );
     insta::assert_snapshot!("restored_80x24", frame(&state));
+}
+
+/// The plan of the restore of what is under the cursor of an archive's files.
+fn part(name: &str, size: (u16, u16)) -> State {
+    let mut state = browsing(name);
+    update(&mut state, Msg::Resize(size.0, size.1));
+    let effects = keys(&mut state, "enter");
+    answer_files(&mut state, effects);
+    let effects = keys(&mut state, "j u");
+    let Some(Effect::Engine(_, EngineEffect::RestorePlan { ask, request, .. })) = effects.last() else {
+        panic!("{effects:?}")
+    };
+    let listed = state.engine().unwrap().mounts.inventory().unwrap().mounts.clone();
+    let plan = restore_plan(request.as_ref().clone(), &listed);
+    let ask = *ask;
+    let result = Ok(Arc::new(plan));
+    tell(&mut state, EngineMsg::RestorePlanned { ask, result });
+    state
+}
+
+#[test]
+fn a_part_says_which_paths_go_where_and_what_gives_way() {
+    let mut state = part("db", (80, 24));
+    insta::assert_snapshot!("restore_part_80x24", frame(&state));
+    keys(&mut state, "enter");
+    insta::assert_snapshot!("restore_part_name_80x24", frame(&state));
+    insta::assert_snapshot!("restore_part_new_80x24", frame(&part("gone", (80, 24))));
+}
+
+#[test]
+fn the_files_of_an_archive_offer_to_restore_at_the_width_of_the_design() {
+    let mut state = browsing("db");
+    insta::assert_snapshot!("archive_files_80x24", frame(&state));
+    state.settings.read_only = true;
+    assert!(!frame(&state).contains("u restore"));
 }
 
 #[test]

@@ -54,6 +54,7 @@ pub(super) fn entry(
             ));
         }
     };
+    let acl_cut = pax.add_lists()?;
     pax.xattrs.sort();
     let mtime = match pax.mtime {
         Some(mtime) => mtime,
@@ -70,6 +71,7 @@ pub(super) fn entry(
         gid: pax.gid.map_or_else(|| header.gid(), Ok)?,
         mtime,
         xattrs: pax.xattrs,
+        acl_cut,
     };
     Ok((entry, stored))
 }

@@ -1,6 +1,7 @@
 //! Reads an archive, one of ours or of any other `tar`: its entries, their contents, and whether it is whole. Judges
 //! nothing that an entry says of itself, and makes nothing.
 
+mod acl;
 mod damage;
 mod entries;
 mod feed;

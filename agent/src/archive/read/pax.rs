@@ -1,5 +1,6 @@
 //! Records of extended headers (POSIX.1-2001, pax): read within bounds, kept where they say something of an entry.
 
+use super::acl::{self, List};
 use super::damage::Broken;
 use super::header::{length, owner};
 use crate::proto::Time;
@@ -26,6 +27,11 @@ pub(super) struct Pax {
     pub(super) mtime: Option<Time>,
     pub(super) comment: Option<Vec<u8>>,
     pub(super) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The access control list, and the one that new entries get, as text says them.
+    acl: Option<List>,
+    default_acl: Option<List>,
+    /// Whether there is a list of a kind that Linux has not.
+    other_acl: bool,
     pub(super) sparse: Sparse,
 }
 
@@ -75,6 +81,10 @@ impl Pax {
             b"size" => self.size = number(value)?.map(length).transpose()?,
             b"uid" => self.uid = number(value)?.map(owner).transpose()?,
             b"gid" => self.gid = number(value)?.map(owner).transpose()?,
+            b"SCHILY.acl.access" => self.acl = some().map(|text| List::read(&text)),
+            b"SCHILY.acl.default" => self.default_acl = some().map(|text| List::read(&text)),
+            // Of NFSv4: it permits what these cannot say.
+            b"SCHILY.acl.ace" => self.other_acl = !value.is_empty(),
             b"mtime" => self.mtime = if value.is_empty() { None } else { Some(time(value)?) },
             _ => {
                 if let Some(name) = key.strip_prefix(SCHILY) {
@@ -93,6 +103,25 @@ impl Pax {
             }
         }
         Ok(())
+    }
+
+    /// Adds the lists that text says to the attributes; whether something of them is missing there.
+    pub(super) fn add_lists(&mut self) -> Result<bool, Broken> {
+        let mut cut = self.other_acl;
+        // What permission bits say is no list of its own; what new entries get they do not say.
+        let access = self.acl.take().map(|list| (acl::ACCESS, list.is_mode(), list));
+        let default = self.default_acl.take().map(|list| (acl::DEFAULT, false, list));
+        for (name, is_mode, list) in access.into_iter().chain(default) {
+            // The attribute itself, where it is there, says all of it.
+            if self.xattrs.iter().any(|(known, _)| known == name) {
+                continue;
+            }
+            cut |= list.cut;
+            if let Some(value) = list.value.filter(|_| !is_mode) {
+                self.attribute(name.to_vec(), value)?;
+            }
+        }
+        Ok(cut)
     }
 
     fn attribute(&mut self, name: Vec<u8>, value: Vec<u8>) -> Result<(), Broken> {

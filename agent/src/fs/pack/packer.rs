@@ -54,6 +54,7 @@ pub(super) fn entry_of(meta: &Meta) -> Entry {
         gid: meta.gid,
         mtime: meta.mtime,
         xattrs: Vec::new(),
+        acl_cut: false,
     }
 }
 

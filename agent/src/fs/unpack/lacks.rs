@@ -19,12 +19,16 @@ pub(super) struct Lacks {
 
 impl Lacks {
     pub(super) fn refused(&mut self, path: &[u8], errno: Errno) {
+        self.add(path, Want::Refused(errno.raw_os_error()));
+    }
+
+    pub(super) fn add(&mut self, path: &[u8], want: Want) {
         self.count += 1;
         self.bytes += path.len();
         if self.first.len() < TOLD && self.bytes < TOLD_BYTES {
             self.first.push(Lack {
                 path: path.to_vec(),
-                want: Want::Refused(errno.raw_os_error()),
+                want,
             });
         }
     }

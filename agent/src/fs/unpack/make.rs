@@ -15,7 +15,7 @@ use super::{Client, broken, failed, told};
 use crate::archive::read::{Pipe, Reader};
 use crate::archive::{Entry, Form};
 use crate::fs::meta::Meta;
-use crate::proto::archive::{Counts, UnpackItem};
+use crate::proto::archive::{Counts, UnpackItem, Want};
 use crate::serve::Halt;
 
 /// How often counts are sent.
@@ -69,6 +69,9 @@ impl<'a> Maker<'a> {
                 self.meet(&path);
                 self.made.entries += 1;
                 self.made.bytes += entry.form.stored();
+                if entry.acl_cut {
+                    self.tree.lacks.add(&path, Want::AccessList);
+                }
                 self.make(&path, entry, reader)
             }
         }

@@ -24,6 +24,7 @@ pub(crate) fn entry(path: &[u8], form: Form) -> Entry {
             nanos: 123_456_789,
         },
         xattrs: Vec::new(),
+        acl_cut: false,
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use vole_agent::fs::Roots;
-use vole_agent::proto::archive::{Compression, Placing};
+use vole_agent::proto::archive::{Compression, Lack, Placing, Want};
 
 use super::{foreign, request, unpack};
 use crate::client::Client;
@@ -107,6 +107,89 @@ fn what_gnu_tar_packs_comes_back_and_its_prefix_goes() {
     let to = tempfile::tempdir().unwrap();
     unpack(to.path(), foreign(Placing::Staged), &tar(&["-cz", "-C", "volume", "."])).unwrap();
     assert_equal(&dump(to.path(), Depth::All), &want, "with a top");
+}
+
+const ACCESS: &str = "system.posix_acl_access";
+const DEFAULT: &str = "system.posix_acl_default";
+
+/// An access control list: the owner all, these users all, the group nothing, the mask all, others nothing.
+fn list(users: &[u32]) -> Vec<u8> {
+    let entry =
+        |tag: u16, permits: u16, id: u32| [&tag.to_le_bytes()[..], &permits.to_le_bytes(), &id.to_le_bytes()].concat();
+    let mut list = [2_u32.to_le_bytes().to_vec(), entry(1, 7, u32::MAX)].concat();
+    users.iter().for_each(|id| list.extend(entry(2, 7, *id)));
+    list.extend(
+        [
+            entry(4, 0, u32::MAX),
+            entry(0x10, 7, u32::MAX),
+            entry(0x20, 0, u32::MAX),
+        ]
+        .concat(),
+    );
+    list
+}
+
+/// What GNU tar makes of a file and a directory with a list.
+fn packed_with(list: &[u8]) -> (tempfile::TempDir, Vec<u8>) {
+    let from = tempfile::tempdir().unwrap();
+    let dir = from.path().join("dir");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("file"), "x").unwrap();
+    fs::write(from.path().join("plain"), "y").unwrap();
+    pack::set(&dir.join("file"), ACCESS, list);
+    pack::set(&dir, DEFAULT, list);
+    let tar = Command::new("tar")
+        .current_dir(from.path())
+        .args(["-c", "--acls", "."])
+        .output();
+    let tar = tar.unwrap();
+    assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
+    (from, tar.stdout)
+}
+
+#[test]
+fn lists_that_gnu_tar_writes_by_number_come_back_and_names_alone_are_told() {
+    if !root() {
+        return;
+    }
+    // Who has no name is written by his number.
+    let (from, archive) = packed_with(&list(&[54_321]));
+    for placing in [Placing::Fresh, Placing::Staged] {
+        let to = tempfile::tempdir().unwrap();
+        let unpacked = unpack(to.path(), foreign(placing), &archive).unwrap();
+        assert_eq!(unpacked.lacks, []);
+        assert_equal(
+            &dump(to.path(), Depth::All),
+            &dump(from.path(), Depth::All),
+            "by number",
+        );
+        assert_eq!(get(&to.path().join("dir"), DEFAULT), list(&[54_321]));
+    }
+    // 1 has one on every system that these tests run on.
+    let (_from, archive) = packed_with(&list(&[1, 54_321]));
+    let to = tempfile::tempdir().unwrap();
+    let mut unpacked = unpack(to.path(), foreign(Placing::Fresh), &archive).unwrap();
+    unpacked.lacks.sort_by(|one, other| one.path.cmp(&other.path));
+    let told = ["dir", "dir/file"].map(|path| Lack {
+        path: path.as_bytes().to_vec(),
+        want: Want::AccessList,
+    });
+    assert_eq!((unpacked.lacks.as_slice(), unpacked.lacking), (&told[..], 2));
+    assert!(Want::AccessList.is_partial());
+    assert_eq!(get(&to.path().join("dir/file"), ACCESS), list(&[54_321]));
+    assert_eq!(get(&to.path().join("dir"), DEFAULT), list(&[54_321]));
+    // With nobody left on it the list stands: the permission bits alone would give the group what the mask permits.
+    let (_from, archive) = packed_with(&list(&[1]));
+    let to = tempfile::tempdir().unwrap();
+    assert_eq!(unpack(to.path(), foreign(Placing::Fresh), &archive).unwrap().lacking, 2);
+    assert_eq!(get(&to.path().join("dir/file"), ACCESS), list(&[]));
+}
+
+fn get(path: &Path, name: &str) -> Vec<u8> {
+    let mut value = vec![0; 4096];
+    let length = rustix::fs::lgetxattr(path, name, &mut value[..]).unwrap();
+    value.truncate(length);
+    value
 }
 
 #[test]

@@ -1,8 +1,9 @@
 use super::*;
 use crate::core::available::available;
+use crate::core::files;
 use crate::core::jobs::JobEnd;
 use crate::core::msg::{EngineMsg, Msg, Tone};
-use crate::core::sample::{keys, listing, own_plan, tell, volume};
+use crate::core::sample::{answer_files, keys, listing, own_plan, tell, volume};
 use crate::core::update;
 use crate::journal::JournalId;
 use crate::ops::chown::Block;
@@ -67,6 +68,21 @@ fn an_owner_is_typed_counted_confirmed_and_changed_with_its_undo_named() {
         wanted(keys(&mut state, "R"))[..],
         [EngineEffect::OwnPlan { .. }]
     ));
+}
+
+#[test]
+fn back_from_the_plan_the_files_go_on_asking_for_what_they_show() {
+    let mut state = listing(vec![volume("db")]);
+    update(&mut state, Msg::Resize(120, 40));
+    let effects = keys(&mut state, "enter");
+    answer_files(&mut state, effects);
+    keys(&mut state, "o 7 0 enter");
+    assert_eq!(state.screen, Screen::Own);
+    keys(&mut state, "esc");
+    assert_eq!(state.screen, Screen::Files);
+    let read = |effect: &EngineEffect| matches!(effect, EngineEffect::Files(files::Effect::Read { .. }));
+    let effects = wanted(keys(&mut state, "j"));
+    assert!(effects.iter().any(read), "the preview of the file is read: {effects:?}");
 }
 
 #[test]

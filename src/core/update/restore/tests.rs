@@ -1,5 +1,7 @@
 //! From an archive to its contents in a volume: what is asked, what is typed, what is told.
 
+mod parts;
+
 use super::*;
 use crate::core::available::available;
 use crate::core::jobs::JobEnd;
