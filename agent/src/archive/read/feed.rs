@@ -58,7 +58,10 @@ impl<S: Source> Feed<S> {
     pub(super) fn release(&mut self) {
         self.held_from = None;
         if !self.held.is_empty() {
-            self.hash.update(&self.held);
+            match self.source.before() {
+                Some(before) => self.hash.clone_from(before),
+                None => self.hash.update(&self.held),
+            }
             self.held.clear();
         }
     }
@@ -96,6 +99,7 @@ impl<S: Source> Feed<S> {
                 self.held.extend_from_slice(&self.buffer[*from..]);
                 *from = 0;
             }
+            None if self.source.before().is_some() => {}
             None => self.hash.update(&self.buffer[self.hashed..]),
         }
         self.before += self.buffer.len() as u64;
@@ -104,6 +108,9 @@ impl<S: Source> Feed<S> {
         let filled = self.source.fill(&mut self.buffer);
         if filled.is_err() {
             self.buffer.clear();
+        }
+        if let Some(before) = self.source.before().filter(|_| self.held_from.is_none()) {
+            self.hash.clone_from(before);
         }
         filled
     }

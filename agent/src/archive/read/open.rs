@@ -4,6 +4,7 @@
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::MultiGzDecoder;
+use sha2::Sha256;
 
 use super::damage::{Broken, Wrong};
 use crate::archive::seal::Watch;
@@ -33,6 +34,11 @@ pub trait Source {
     ///
     /// Why the stream does not go on.
     fn fill(&mut self, buffer: &mut Vec<u8>) -> Result<(), Broken>;
+
+    /// The digest of all bytes before those that were filled in last, where the source makes it: then nobody else has to.
+    fn before(&self) -> Option<&Sha256> {
+        None
+    }
 
     /// What stood behind the stream; known at its end.
     fn ending(&self) -> Ending;

@@ -1,16 +1,22 @@
-//! A tar stream that is decompressed on a thread of its own, a few buffers ahead of who reads it.
+//! A tar stream that is decompressed on one thread and hashed on another, a few buffers ahead of who reads it: making files
+//! of it takes a processor for itself.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, Scope};
 
+use sha2::{Digest as _, Sha256};
+
 use super::damage::{Broken, Wrong};
 use super::open::{Ending, Opened, Source};
 
-/// Buffers that are ready, at most; as many are on their way back.
+/// Buffers that wait for each thread, at most.
 const AHEAD: usize = 4;
 /// The gzip decompressor is made on the stack.
 const STACK: usize = 1 << 20;
+
+/// What is said when a thread ends without a reason.
+const UNSAID: &str = "decompressing failed within itself; this is a bug";
 
 enum Piece {
     Bytes(Vec<u8>),
@@ -19,11 +25,12 @@ enum Piece {
     End(Ending),
 }
 
-/// The reading end. When it is dropped, the thread ends with the next bytes of the input.
+/// The reading end. When it is dropped, the threads end with the next bytes of the input.
 #[derive(Debug)]
 pub struct Pipe {
-    pieces: Receiver<Result<Piece, Broken>>,
+    pieces: Receiver<Hashed>,
     back: SyncSender<Vec<u8>>,
+    before: Sha256,
     ending: Ending,
     /// Why nothing comes any more.
     over: Option<Result<(), Broken>>,
@@ -44,19 +51,22 @@ impl Pipe {
     ///
     /// # Errors
     ///
-    /// When no thread can be started.
+    /// When a thread cannot be started.
     pub fn start<'scope, R: Read + Send + 'scope>(
         scope: &'scope Scope<'scope, '_>,
         input: Opened<R>,
     ) -> io::Result<Self> {
-        let (pieces, taken) = sync_channel(AHEAD);
-        let (back, returned) = sync_channel(AHEAD * 2);
+        let (raw, decompressed) = sync_channel(AHEAD);
+        let (hashed, pieces) = sync_channel(AHEAD);
+        let (back, returned) = sync_channel(AHEAD * 3);
         let ending = input.ending();
-        let thread = Builder::new().stack_size(STACK);
-        thread.spawn_scoped(scope, move || pump(input, &pieces, &returned))?;
+        let thread = || Builder::new().stack_size(STACK);
+        thread().spawn_scoped(scope, move || hash(&decompressed, &hashed))?;
+        thread().spawn_scoped(scope, move || pump(input, &raw, &returned))?;
         Ok(Self {
-            pieces: taken,
+            pieces,
             back,
+            before: Sha256::new(),
             ending,
             over: None,
         })
@@ -64,6 +74,23 @@ impl Pipe {
 }
 
 type Pieces = SyncSender<Result<Piece, Broken>>;
+/// A piece, and the digest of all bytes before it.
+type Hashed = (Result<Piece, Broken>, Sha256);
+
+/// Passes pieces on, each with the digest of all before it.
+fn hash(decompressed: &Receiver<Result<Piece, Broken>>, hashed: &SyncSender<Hashed>) {
+    let mut digest = Sha256::new();
+    for piece in decompressed {
+        let before = digest.clone();
+        if let Ok(Piece::Bytes(bytes)) = &piece {
+            digest.update(bytes);
+        }
+        // When nothing can be sent, nobody reads any more.
+        if hashed.send((piece, before)).is_err() {
+            return;
+        }
+    }
+}
 
 fn pump<R: Read>(mut input: Opened<R>, pieces: &Pieces, returned: &Receiver<Vec<u8>>) {
     loop {
@@ -99,13 +126,19 @@ fn rest<R: Read>(mut input: Opened<R>, pieces: &Pieces) {
 }
 
 impl Pipe {
+    /// Takes note that nothing comes any more.
+    fn fail(&mut self, broken: Broken) -> Result<(), Broken> {
+        self.over = Some(Err(broken.clone()));
+        Err(broken)
+    }
+
     /// Reads on to the end of the input, whatever is wrong with it, so that [`Source::ending`] is known. `go_on` is asked
     /// now and then.
     pub(crate) fn drain<C>(&mut self, mut go_on: impl FnMut() -> Result<(), C>) -> Result<(), C> {
         if self.over == Some(Ok(())) {
             return Ok(());
         }
-        while let Ok(piece) = self.pieces.recv() {
+        while let Ok((piece, _)) = self.pieces.recv() {
             match piece {
                 Ok(Piece::End(ending)) => {
                     self.ending = ending;
@@ -126,27 +159,28 @@ impl Source for Pipe {
         }
         // When there is no room for it, the buffer is simply dropped.
         self.back.try_send(used).ok();
-        match self.pieces.recv() {
-            Ok(Ok(Piece::Bytes(bytes))) => {
+        let Ok((piece, before)) = self.pieces.recv() else {
+            return self.fail(Broken::new(Wrong::Unread, UNSAID));
+        };
+        self.before = before;
+        match piece {
+            Ok(Piece::Bytes(bytes)) => {
                 *buffer = bytes;
                 Ok(())
             }
-            Ok(Ok(Piece::End(ending))) => {
+            Ok(Piece::End(ending)) => {
                 self.ending = ending;
                 self.over = Some(Ok(()));
                 Ok(())
             }
-            Ok(Err(broken)) => {
-                self.over = Some(Err(broken.clone()));
-                Err(broken)
-            }
+            Err(broken) => self.fail(broken),
             // The thread sends an idle piece only behind a break.
-            Ok(Ok(Piece::Idle)) | Err(_) => {
-                let broken = Broken::new(Wrong::Unread, "decompressing failed within itself; this is a bug");
-                self.over = Some(Err(broken.clone()));
-                Err(broken)
-            }
+            Ok(Piece::Idle) => self.fail(Broken::new(Wrong::Unread, UNSAID)),
         }
+    }
+
+    fn before(&self) -> Option<&Sha256> {
+        Some(&self.before)
     }
 
     fn ending(&self) -> Ending {
