@@ -315,16 +315,18 @@ fn every_kind_of_mount_is_copied_or_refused(engine: &Engine) {
 
 /// A file that never stands still is copied as well as can be, and that is told.
 fn changing(engine: &Engine, home: &Home) {
+    const MB: usize = 64;
     volume(engine, &[], "busy");
     let top = engine.mount_point("busy");
-    noise(&top.join("log"), 8);
+    // Read so slowly that who writes has his turn each time, whatever else runs.
+    noise(&top.join("log"), MB);
     let (stop, path) = (AtomicBool::new(false), top.join("log"));
     let ran = std::thread::scope(|scope| {
         let writing = scope.spawn(|| {
             let file = File::options().write(true).open(&path).unwrap();
             let mut at = 0;
             while !stop.load(Ordering::Relaxed) {
-                at = (at + 4099) % (8 << 20);
+                at = (at + 4099) % ((MB as u64) << 20);
                 file.write_all_at(b"!", at).unwrap();
             }
         });
