@@ -663,3 +663,22 @@ fn the_demos_volumes_are_copied_checked_and_come_back_and_some_archives_are_ther
     let (_, stderr) = demo(4, &["restore", cut, "--as", "copied", "--yes"]);
     assert!(!stderr.is_empty());
 }
+
+#[test]
+fn a_file_of_the_demo_is_copied_by_its_name() {
+    let (home, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = "/opt/monitoring/prometheus.yml";
+    let to = out.path().to_str().unwrap();
+    let backup = ["--demo", "backup", path, "--to", to, "--compress", "none", "--json"];
+    let made = vole_in(home.path(), &backup);
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let one = &made["archives"][0];
+    assert_eq!((&one["status"], &one["entries"]), (&"ok".into(), &2.into()));
+    let archive = one["path"].as_str().unwrap();
+    assert_eq!(vole_in(home.path(), &["verify", archive]).status.code(), Some(0));
+    let listed = std::process::Command::new("tar")
+        .args(["-tf", archive])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&listed.stdout), "./\nprometheus.yml\n./\n");
+}

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use vole_agent::archive::press::{self, Feed};
 use vole_agent::archive::{Entry, Form, Writer};
 use vole_agent::proto::archive::{Counts, Lack, Pack, PackItem, Packed, Want};
-use vole_agent::proto::{Fault, Kind, Reply};
+use vole_agent::proto::{Fault, Kind, Place, Reply};
 use vole_agent::serve::{Halt, Sink};
 
 use super::backend::Trees;
@@ -63,9 +63,16 @@ pub(super) fn pack(trees: &Trees, pack: &Pack, sink: &Sink) -> Result<Vec<Fault>
                 links: HashMap::new(),
                 news: &news,
             };
-            let top = entry_of(&node, b"");
-            packer.writer.entry(&top)?;
-            packer.contents(&node, b"")?;
+            let mut top = entry_of(&node, b"");
+            if node.kind() == Kind::Dir {
+                packer.writer.entry(&top)?;
+                packer.contents(&node, b"")?;
+            } else {
+                // A file by itself stands in a directory that root owns, as the agent packs it.
+                (top.form, top.mode, top.uid, top.gid) = (Form::Dir, 0o755, 0, 0);
+                packer.writer.entry(&top)?;
+                packer.one(&node, trees.base_name(&pack.at)?)?;
+            }
             (packer.packed.counts, packer.packed.digest) = packer.writer.end(&top)?;
             Ok(packer.packed)
         },
@@ -85,6 +92,24 @@ pub(super) fn pack(trees: &Trees, pack: &Pack, sink: &Sink) -> Result<Vec<Fault>
     let packed = packed.map_err(|Stop(halt)| halt)?;
     sink.send(Reply::Pack(PackItem::Packed(packed)))?;
     Ok(Vec::new())
+}
+
+impl Trees {
+    /// What a file that is packed by itself is called.
+    fn base_name(&self, at: &Place) -> Result<Vec<u8>, Stop> {
+        let root = usize::try_from(at.root).ok().and_then(|root| self.roots.get(root));
+        let above = root.map(|root| root.path.as_bytes()).unwrap_or_default();
+        let last = |path: &[u8]| path.rsplit(|&byte| byte == b'/').next().map(<[u8]>::to_vec);
+        let names = [last(&at.path), last(above)].into_iter().flatten();
+        let name = names.into_iter().find(|name| !name.is_empty());
+        name.ok_or_else(|| {
+            Stop(Halt::Fault(fault(
+                Errno::INVAL,
+                &at.path,
+                "finding the name of the file",
+            )))
+        })
+    }
 }
 
 /// An archive that is written.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use sha2::{Digest as _, Sha256};
 
 use super::header::Encoder;
-use super::{BLOCK, END, Entry};
+use super::{BLOCK, END, Entry, Form};
 use crate::proto::archive::Counts;
 
 /// Bytes that a plain archive gathers before they are written.
@@ -276,9 +276,12 @@ impl<P: Pieces> Writer<P> {
     ///
     /// # Errors
     ///
-    /// When it cannot be written, or the last entry's contents are not complete.
+    /// When it cannot be written, the last entry's contents are not complete, or `top` is no directory.
     pub fn end(&mut self, top: &Entry) -> io::Result<(Counts, [u8; 32])> {
         self.complete()?;
+        if !top.path.is_empty() || top.form != Form::Dir {
+            return Err(misuse("what an archive begins and ends with is a directory"));
+        }
         self.go_on()?;
         let digest = self.pieces.digest()?;
         self.put(&trailer(top, self.counts, digest))?;
