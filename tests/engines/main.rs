@@ -25,6 +25,7 @@ mod quiet;
 mod removal;
 mod restores;
 mod restores_hard;
+mod restores_held;
 mod scenarios;
 mod sizes;
 mod traces;

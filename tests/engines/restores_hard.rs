@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use vole_test_support::{Engine, Family, Home, PATIENCE, Vole, until};
+use vole_test_support::{Engine, Family, Home, Vole};
 
 use crate::dump::likeness;
 use crate::owning::awkward;
@@ -16,7 +16,6 @@ on_own_engines! {
     what_is_no_whole_archive_changes_nothing
     a_pipe_that_is_cut_leaves_no_volume
     a_killed_restore_leaves_the_old_or_the_new
-    a_killed_helper_leaves_the_old
 }
 
 /// An archive that would write outside of what it is unpacked into.
@@ -235,52 +234,6 @@ fn a_killed_restore_leaves_the_old_or_the_new(engine: &Engine) {
             "restore:confirmed" => assert!(now == old || now == new, "{point}: {now:#?}"),
             _ => assert_eq!(now, new, "{point}: {}", words(&ran)),
         }
-    }
-}
-
-fn a_killed_helper_leaves_the_old(engine: &Engine) {
-    volume(engine, &[], "src");
-    let top = engine.mount_point("src");
-    for dir in 0..40 {
-        let dir = top.join(format!("d{dir}"));
-        fs::create_dir(&dir).unwrap();
-        for file in 0..200 {
-            fs::write(dir.join(format!("f{file}")), "x").unwrap();
-        }
-    }
-    volume(engine, &[], "dst");
-    let old_top = engine.mount_point("dst");
-    fs::write(old_top.join("precious"), "precious").unwrap();
-    let old = likeness(&old_top);
-    let (on, home) = (vole().on(engine.host()), Home::new());
-    let path = archive(&on, &home, engine, "src");
-    let path = path.to_str().unwrap();
-    let names = engine.volume_names();
-    for target in [
-        ["--as", "dst", "--overwrite", "--include", "dst"].as_slice(),
-        &["--as", "fresh"],
-    ] {
-        let args = [&["restore", path, "--yes"], target].concat();
-        let child = on.command(&home, &args).spawn().unwrap();
-        let helper = until("a helper writes", PATIENCE, || {
-            let writing = engine.volume_names().contains(&"fresh".to_owned())
-                || fs::read_dir(&old_top)
-                    .unwrap()
-                    .any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with(".vole"));
-            writing.then(|| engine.helper_ids().pop()).flatten()
-        });
-        // It may be done, and gone, already.
-        engine.try_run(&["kill", &helper]);
-        let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        if output.status.success() {
-            eprintln!("the restore was faster than the kill: {said}");
-            return;
-        }
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert_eq!(likeness(&old_top), old, "{said}");
-        assert_eq!(engine.volume_names(), names, "{said}");
-        engine.wait_without_helpers();
     }
 }
 

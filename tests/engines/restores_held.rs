@@ -1,0 +1,187 @@
+//! Restores that are held half-way by the pipe that they read, while something happens: a rival, a signal, a killed helper.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use vole_test_support::{Engine, Home, PATIENCE, Vole, until};
+
+use crate::dump::likeness;
+use crate::owning::awkward;
+use crate::removal::volume;
+use crate::restores::{fed, no_staging, words};
+use crate::world::{on_own_engines, vole};
+
+on_own_engines! {
+    a_killed_helper_leaves_the_old
+    a_signal_leaves_the_old
+    rivals_are_refused_and_disturb_nothing
+}
+
+/// Over a volume that holds something, and into a new one.
+const TARGETS: [&[&str]; 2] = [
+    &[
+        "restore",
+        "-",
+        "--as",
+        "dst",
+        "--overwrite",
+        "--yes",
+        "--include",
+        "dst",
+    ],
+    &["restore", "-", "--as", "fresh", "--yes"],
+];
+
+/// A source, a target that holds something, and an archive.
+struct Scene<'a> {
+    engine: &'a Engine,
+    on: Vole,
+    home: Home,
+    whole: Vec<u8>,
+}
+
+impl<'a> Scene<'a> {
+    fn set(engine: &'a Engine) -> Self {
+        volume(engine, &[], "src");
+        let top = engine.mount_point("src");
+        awkward(&top);
+        for file in 0..64 {
+            fs::write(top.join(format!("f{file}")), vec![file; 64 << 10]).unwrap();
+        }
+        volume(engine, &[], "dst");
+        fs::write(engine.mount_point("dst").join("precious"), "precious").unwrap();
+        let (on, home) = (vole().on(engine.host()), Home::new());
+        let ran = on
+            .run_in(&home, &["backup", "src", "--to", "-", "--compress", "none"])
+            .expect(0);
+        Self {
+            engine,
+            on,
+            home,
+            whole: ran.stdout,
+        }
+    }
+
+    /// Starts a restore that has half of its archive, and waits until it writes.
+    fn hold(&self, args: &[&str]) -> Held {
+        let mut child = self.on.command(&self.home, args).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let (first, rest) = self.whole.split_at(self.whole.len() / 2);
+        stdin.write_all(first).unwrap();
+        let rest = rest.to_vec();
+        until("it writes", PATIENCE, || self.writes().then_some(()));
+        Held { child, stdin, rest }
+    }
+
+    fn writes(&self) -> bool {
+        let has = |top: &Path, start: &str| {
+            let entries = fs::read_dir(top).into_iter().flatten().flatten();
+            entries
+                .into_iter()
+                .any(|entry| entry.file_name().to_string_lossy().starts_with(start))
+        };
+        let fresh = self.engine.volume_names().contains(&"fresh".to_owned());
+        has(&self.engine.mount_point("dst"), ".vole-new-") || (fresh && has(&self.engine.mount_point("fresh"), ""))
+    }
+}
+
+struct Held {
+    child: Child,
+    stdin: ChildStdin,
+    rest: Vec<u8>,
+}
+
+impl Held {
+    /// Gives it the rest, if it still takes it; how it ends, and what it says.
+    fn end(mut self) -> (Option<i32>, String) {
+        // It may have ended already, and then reads nothing any more.
+        drop(self.stdin.write_all(&self.rest));
+        drop(self.stdin);
+        let output = self.child.wait_with_output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(),
+        )
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+}
+
+fn a_killed_helper_leaves_the_old(engine: &Engine) {
+    let scene = Scene::set(engine);
+    let dst = engine.mount_point("dst");
+    let (old, names) = (likeness(&dst), engine.volume_names());
+    for args in TARGETS {
+        let held = scene.hold(args);
+        let helpers = engine.helper_ids();
+        assert!(!helpers.is_empty());
+        for helper in helpers {
+            engine.try_run(&["kill", &helper]);
+        }
+        let (code, said) = held.end();
+        assert_eq!(code, Some(1), "{said}");
+        assert_eq!(likeness(&dst), old, "{said}");
+        assert_eq!(engine.volume_names(), names, "{said}");
+        engine.wait_without_helpers();
+    }
+}
+
+fn a_signal_leaves_the_old(engine: &Engine) {
+    let scene = Scene::set(engine);
+    let dst = engine.mount_point("dst");
+    let (old, names) = (likeness(&dst), engine.volume_names());
+    for args in TARGETS {
+        for signal in [Signal::INT, Signal::TERM] {
+            let held = scene.hold(args);
+            held.signal(signal);
+            // Nothing more comes: it must not wait for that.
+            let Held { child, stdin, .. } = held;
+            let output = child.wait_with_output().unwrap();
+            drop(stdin);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(130), "{signal:?}: {said}");
+            assert_eq!(likeness(&dst), old, "{signal:?}: {said}");
+            assert_eq!(engine.volume_names(), names, "{signal:?}: {said}");
+            engine.wait_without_helpers();
+            let recovered = scene
+                .on
+                .run_in(&scene.home, &["recover", "--yes", "--json"])
+                .expect(0)
+                .json();
+            assert_eq!(recovered["recovered"], serde_json::json!([]), "{signal:?}: {said}");
+        }
+    }
+}
+
+fn rivals_are_refused_and_disturb_nothing(engine: &Engine) {
+    let scene = Scene::set(engine);
+    let new = likeness(&engine.mount_point("src"));
+    // Another user, or another machine's client, whose locks lie elsewhere.
+    let other = Home::new();
+    for (args, target) in TARGETS.into_iter().zip(["dst", "fresh"]) {
+        let held = scene.hold(args);
+        for home in [&scene.home, &other] {
+            let (code, said) = fed(&scene.on, home, args, &scene.whole);
+            assert_eq!(code, 1, "{target}: {said}");
+            let ran = scene.on.run_in(home, &["clone", "src", target, "--yes"]).expect(1);
+            assert!(!ran.stderr.is_empty(), "{target}: {}", words(&ran));
+        }
+        if target == "dst" {
+            for home in [&scene.home, &other] {
+                let ran = scene.on.run_in(home, &["backup", target, "--to", "-"]).expect(1);
+                assert!(ran.stdout.is_empty(), "a copy of a target that is half exchanged");
+            }
+        }
+        let (code, said) = held.end();
+        assert_eq!(code, Some(0), "{target}: {said}");
+        assert_eq!(likeness(&engine.mount_point(target)), new, "{target}");
+        no_staging(&engine.mount_point(target));
+        engine.wait_without_helpers();
+    }
+    assert_eq!(engine.volume_names(), ["dst", "fresh", "src"]);
+}
