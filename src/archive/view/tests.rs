@@ -8,18 +8,16 @@ use vole_agent::proto::Time;
 use vole_agent::proto::archive::Compression;
 
 use super::*;
+use crate::archive::sample;
 use crate::engine::{Session, local};
 
 fn entry(path: &str, form: Form) -> Entry {
     Entry {
-        path: path.as_bytes().to_vec(),
-        form,
         mode: 0o640,
         uid: 7,
         gid: 8,
         mtime: Time { secs: 5, nanos: 6 },
-        xattrs: Vec::new(),
-        acl_cut: false,
+        ..sample::entry(path, form)
     }
 }
 

@@ -123,9 +123,8 @@ fn is_known(name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use vole_agent::proto::Time;
-
     use super::*;
+    use crate::archive::sample::entry;
 
     fn names(entries: &[(&str, Option<&str>)]) -> Result<(u32, Option<String>), Unclear> {
         let mut names = Names::default();
@@ -137,16 +136,7 @@ mod tests {
                 (true, None) => Form::Dir,
                 (false, None) => Form::File { size: 0, map: None },
             };
-            names.take(&Entry {
-                path: path.trim_end_matches('/').as_bytes().to_vec(),
-                form,
-                mode: 0o644,
-                uid: 0,
-                gid: 0,
-                mtime: Time { secs: 0, nanos: 0 },
-                xattrs: Vec::new(),
-                acl_cut: false,
-            });
+            names.take(&entry(path.trim_end_matches('/'), form));
         }
         names.strip()
     }

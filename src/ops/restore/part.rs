@@ -80,9 +80,8 @@ fn holds(path: &BytePath, name: &[u8], strip: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use vole_agent::proto::Time;
-
     use super::*;
+    use crate::archive::sample::entry;
 
     fn part(only: &[&str], strip: u32, entries: &[(&str, Option<&str>)]) -> Part {
         let only: Vec<BytePath> = only.iter().map(|path| BytePath::new(path.as_bytes())).collect();
@@ -94,16 +93,7 @@ mod tests {
                 },
                 None => Form::File { size: 5, map: None },
             };
-            part.take(&Entry {
-                path: path.as_bytes().to_vec(),
-                form,
-                mode: 0o644,
-                uid: 0,
-                gid: 0,
-                mtime: Time { secs: 0, nanos: 0 },
-                xattrs: Vec::new(),
-                acl_cut: false,
-            });
+            part.take(&entry(path, form));
         }
         part
     }
