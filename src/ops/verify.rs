@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vole_agent::archive::verify::{self, Checked, State};
@@ -159,7 +158,6 @@ fn check(
 ) -> Result<Report, Failure> {
     let mut passing = Passing {
         input,
-        digest: Sha256::new(),
         now: Progress {
             length,
             ..Progress::default()
@@ -181,11 +179,10 @@ fn check(
         return Err(Failure::Unread(error));
     }
     end?;
-    let sha256 = hex(&passing.digest.finalize());
-    Ok(found(&checked, passing.now.read, sha256))
+    Ok(found(&checked, passing.now.read))
 }
 
-fn found(checked: &Checked, bytes: u64, sha256: String) -> Report {
+fn found(checked: &Checked, bytes: u64) -> Report {
     let verdict = match checked.state {
         State::Ok => Verdict::Ok,
         State::Truncated => Verdict::Truncated,
@@ -208,7 +205,7 @@ fn found(checked: &Checked, bytes: u64, sha256: String) -> Report {
         entries: checked.counts.entries,
         content_bytes: checked.counts.bytes,
         bytes,
-        sha256: Some(sha256),
+        sha256: checked.sha256.map(|digest| hex(&digest)),
         digest: checked.digest.map(|digest| hex(&digest)),
         damage: damage.map(ToString::to_string),
         damaged: damage.map(|damage| damage.path.clone()).filter(|path| !path.is_empty()),
@@ -218,10 +215,9 @@ fn found(checked: &Checked, bytes: u64, sha256: String) -> Report {
     }
 }
 
-/// An archive's bytes with what passed of them.
+/// An archive's bytes, and how many of them passed.
 struct Passing<'a, R> {
     input: R,
-    digest: Sha256,
     now: Progress,
     /// What the system said of the file: no damage of the archive.
     failed: Option<io::Error>,
@@ -231,7 +227,7 @@ struct Passing<'a, R> {
 }
 
 impl<R: Read> Passing<'_, R> {
-    /// Reads what is behind the place at which the check stopped, for its length and digest.
+    /// Reads what is behind the place at which the check stopped, for its length.
     fn drain(&mut self) -> Result<(), Failure> {
         let mut buffer = vec![0; 256 << 10];
         while self.failed.is_none() {
@@ -263,7 +259,6 @@ impl<R: Read> Read for Passing<'_, R> {
                 return Err(told);
             }
         };
-        self.digest.update(buffer.get(..count).unwrap_or_default());
         self.now.read += count as u64;
         if self.told.elapsed() >= EVERY {
             self.told = Instant::now();

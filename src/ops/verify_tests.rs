@@ -1,5 +1,7 @@
 use crate::archive::sample::committed;
 
+use sha2::{Digest as _, Sha256};
+
 use super::*;
 
 async fn checked(path: &Path) -> Result<Report, VerifyError> {

@@ -59,6 +59,11 @@ impl Watch {
         }
     }
 
+    /// SHA-256 of all that came.
+    pub fn digest(&self) -> [u8; 32] {
+        self.before.clone().chain_update(&self.held).finalize().into()
+    }
+
     /// Whether what came ends in the seal of what came before it.
     pub fn is_sealed(self) -> bool {
         self.held == seal(self.compression, self.before.finalize().into())

@@ -33,6 +33,8 @@ pub struct Checked {
     pub digest: Option<[u8; 32]>,
     /// JSON of its head.
     pub head: Option<Vec<u8>>,
+    /// SHA-256 of all bytes of the input, whole or not; `None` when it could not be read to its end.
+    pub sha256: Option<[u8; 32]>,
     /// What is wrong first.
     pub damage: Option<Damage>,
     /// How it is compressed; `None` when nothing could be read.
@@ -97,7 +99,7 @@ where
     P: FnMut(Counts) -> Result<(), C>,
 {
     let opened = match Opened::new(input) {
-        Ok(opened) => opened,
+        Ok(opened) => opened.summed(),
         Err(broken) => return Ok(unread(broken)),
     };
     thread::scope(|scope| match Pipe::start(scope, opened) {
@@ -129,8 +131,8 @@ where
             Err(damage) => break Some(damage),
         }
     };
-    // How the file ends tells whose it is, when its start is damaged.
-    if damage.is_some() && reader.head().is_none() {
+    // How the file ends tells whose it is, when its start is damaged; and what is damaged has a digest as well.
+    if damage.is_some() {
         let counts = reader.counts();
         reader.source().drain(|| progress(counts))?;
     }
@@ -171,6 +173,9 @@ fn judge(reader: &Reader<Pipe>, shape: Shape, damage: Option<Damage>) -> Checked
         counts: reader.counts(),
         digest: reader.digest(),
         head,
+        sha256: ending
+            .sha256
+            .filter(|_| damage.as_ref().is_none_or(|damage| damage.kind != Wrong::Unread)),
         damage,
         compression: Some(ending.compression),
         shape,
@@ -200,6 +205,7 @@ fn unread(broken: Broken) -> Checked {
         counts: Counts::default(),
         digest: None,
         head: None,
+        sha256: None,
         damage: Some(Damage {
             kind: broken.kind,
             path: Vec::new(),

@@ -53,6 +53,8 @@ pub struct Ending {
     pub seal: Seal,
     /// Whether its last bytes look like those of an archive of ours, whole or damaged.
     pub looks_ours: bool,
+    /// SHA-256 of all bytes that were read, the whole file's at its end; only where it is made, see [`Opened::summed`].
+    pub sha256: Option<[u8; 32]>,
 }
 
 /// What became of the seal.
@@ -117,7 +119,9 @@ impl<R: Read> Opened<R> {
         if compression == Compression::Zstd && !cfg!(feature = "zstd") {
             return Err(without_zstd());
         }
-        raw.watch(compression);
+        if compression != Compression::None {
+            raw.watch(compression);
+        }
         Ok(Self {
             stream: Some(Stream::Plain(Box::new(raw))),
             started: false,
@@ -125,6 +129,17 @@ impl<R: Read> Opened<R> {
             ended: false,
             broken: None,
         })
+    }
+
+    /// Makes the SHA-256 of the whole file on the way, which costs something only where no seal is watched for.
+    #[must_use]
+    pub fn summed(mut self) -> Self {
+        if let Some(Stream::Plain(raw)) = self.stream.as_mut().filter(|_| !self.started)
+            && raw.watch.is_none()
+        {
+            raw.watch(self.compression);
+        }
+        self
     }
 
     /// How it is compressed.
@@ -245,6 +260,7 @@ impl<R: Read> Source for Opened<R> {
                 compression: self.compression,
                 seal: Seal::Absent,
                 looks_ours: false,
+                sha256: None,
             };
         };
         let tail = &raw.tail;
@@ -264,6 +280,7 @@ impl<R: Read> Source for Opened<R> {
                 && (self.compression != Compression::None
                     || !has(b"ustar")
                     || has(crate::archive::TRAILER_MARK.as_bytes())),
+            sha256: raw.watch.as_ref().map(Watch::digest),
         }
     }
 }
@@ -336,13 +353,15 @@ impl<R: Read> Raw<R> {
         }
         buffer.truncate(filled);
         self.buffer = buffer;
+        self.note();
         Ok(())
     }
 
     /// Begins to watch for a seal.
     fn watch(&mut self, compression: Compression) {
-        self.watch = (compression != Compression::None).then(|| Watch::new(compression));
-        self.note();
+        let mut watch = Watch::new(compression);
+        watch.update(&self.buffer);
+        self.watch = Some(watch);
     }
 
     /// Takes note of a buffer that has just been read.
