@@ -1,5 +1,7 @@
 //! `vole recover`: says what a killed vole left half-done, asks, and brings it to an end.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -7,10 +9,12 @@ use time::format_description::well_known::Rfc3339;
 use super::args::Recover;
 use super::consent::{No, Question};
 use super::exit::{Exit, warn};
+use super::place;
 use super::session::Context;
 use crate::engine::contexts::Environment;
 use crate::engine::{Engine, EngineError};
 use crate::journal::Store;
+use crate::ops::list::{self, Depth};
 use crate::ops::recover::{self, Plan, Report, Row};
 use crate::text;
 
@@ -32,7 +36,16 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Recover) -
         return Err(EngineError::ReadOnly.into());
     }
     let store = Store::of(&Environment::of_process(), &engine.id)?;
-    let planning = async { Ok(recover::plan(engine, &store, OffsetDateTime::now_utc()).await?) };
+    let planning = async {
+        let mut asked = Vec::new();
+        if !options.mounts.is_empty() {
+            let inventory = list::load(engine, Depth::Rows).await?;
+            for mount in &options.mounts {
+                asked.push(Arc::new(place::find(mount, &inventory)?.mount));
+            }
+        }
+        Ok(recover::plan(engine, &store, &asked, OffsetDateTime::now_utc()).await?)
+    };
     let plan = context.until_cancelled(planning).await?;
     for warning in &plan.warnings {
         warn(warning);
@@ -45,7 +58,7 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Recover) -
     if !output.json {
         output.lines(&lines(&plan))?;
     }
-    if options.dry_run || plan.rows.is_empty() {
+    if options.dry_run || !plan.has_something() {
         return told(&Report::default()).map(|()| Exit::Done);
     }
     let question = Question {
@@ -101,7 +114,15 @@ fn lines(plan: &Plan) -> Vec<String> {
             journal.id
         ));
     }
-    if plan.rows.is_empty() {
+    for left in &plan.left {
+        let words = match &left.found {
+            Ok(found) if found.is_empty() => continue,
+            Ok(found) => format!("{}: {}", found.join(", "), recover::Doing::Mend.words()),
+            Err(why) => format!("nothing can be done now: {}", text::printable_str(why)),
+        };
+        lines.push(format!("{}  {words}", text::printable_str(&left.mount.name)));
+    }
+    if !plan.has_something() {
         lines.insert(0, "nothing is to be recovered".to_owned());
     }
     lines
@@ -118,6 +139,15 @@ fn document(plan: &Plan, report: &Report, dry_run: bool) -> Value {
             "refused": row.doing.as_ref().err(),
         })
     };
+    let left = plan.left.iter().filter(|left| left.is_something()).map(|left| {
+        json!({
+            "journal": null,
+            "operation": recover::UNKNOWN,
+            "volume": left.mount.name,
+            "plan": left.found.is_ok().then(|| recover::Doing::Mend.words()),
+            "refused": left.found.as_ref().err(),
+        })
+    });
     let recovered = report.recovered.iter().map(
         |one| json!({ "operation": one.operation, "volume": one.volume, "outcome": one.outcome, "lost": one.lost }),
     );
@@ -131,7 +161,7 @@ fn document(plan: &Plan, report: &Report, dry_run: bool) -> Value {
         .map(|one| json!({ "journal": one.id.as_str(), "operation": one.words, "volume": one.mount.1 }));
     json!({
         "dry_run": dry_run,
-        "unfinished": plan.rows.iter().map(row).collect::<Vec<_>>(),
+        "unfinished": plan.rows.iter().map(row).chain(left).collect::<Vec<_>>(),
         "interrupted": interrupted.collect::<Vec<_>>(),
         "recovered": recovered.collect::<Vec<_>>(),
         "failed": failed.collect::<Vec<_>>(),

@@ -367,8 +367,8 @@ impl Session {
     /// # Errors
     ///
     /// As the agent reports it, or [`EngineError::SessionLost`].
-    pub async fn mend(&self, root: u32, id: &str) -> Result<(Vec<Mended>, Vec<Fault>), EngineError> {
-        let id = Some(id.to_owned());
+    pub async fn mend(&self, root: u32, id: Option<&str>) -> Result<(Vec<Mended>, Vec<Fault>), EngineError> {
+        let id = id.map(str::to_owned);
         let mut running = self.inner.table.start(Request::Mend { root, id });
         let mut told = None;
         loop {

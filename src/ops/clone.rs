@@ -203,7 +203,7 @@ async fn open(from: &Engine, plan: &Plan, compression: Compression) -> Result<cr
             mount.name
         )));
     }
-    check_source(&session, root)
+    check_source(&session, root, &mount.name)
         .await
         .map_err(|why| refusal(why.to_string()))?;
     let origin = Origin::of(&now.mount, from.daemon.endpoint(), plan.at);

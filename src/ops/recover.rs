@@ -1,15 +1,27 @@
 //! Brings to an end what a killed vole left half-done: a volume that was being made for a restore goes, a target whose
-//! contents were being replaced gets its old contents or its new ones. Reads the journal; touches nothing that is not in it.
+//! contents were being replaced gets its old contents or its new ones. Reads the journal, and looks into mounts that it is
+//! asked about, whose journal may be another user's or lost; touches nothing else.
+
+use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
+use vole_agent::proto::{Entry, Kind, Order};
 
 use super::restore::existing::{alone, is_empty, reason, unused};
-use super::writable::{self, Now, Seen, refusal};
+use super::writable::{self, Now, Seen, at, refusal};
 use crate::engine::{Engine, EngineError, Purpose, Session};
 use crate::journal::{JournalId, Listed, Operation, Restore, Site, Stage, Store, Undoing, Unfinished};
-use crate::model::{BytePath, VolumeName};
+use crate::model::{BytePath, Mount, MountId, VolumeName};
+use crate::text;
 
+/// How directories of restores begin, and what comes behind all of them in the order of names.
+const LEFT: &[u8] = b".vole-new-";
+const BEYOND: &[u8] = b".vole-new.";
+/// Entries that are asked for at once.
+const PAGE: u32 = 4096;
+/// The operation that left something, in words, where only that is known.
+pub const UNKNOWN: &str = "restore that no journal of this user knows";
 /// Between the journal's begin and the volume's, whose time engines tell in whole seconds.
 const SOON: Duration = Duration::seconds(5);
 
@@ -20,6 +32,8 @@ pub struct Plan {
     pub at: OffsetDateTime,
     /// One row per operation that was cut short, the oldest first.
     pub rows: Vec<Row>,
+    /// What was left in the mounts that were asked about, and no row is about.
+    pub left: Vec<Left>,
     /// Changes of owners and modes that were cut short: `vole undo` takes them back.
     pub interrupted: Vec<Listed>,
     /// Journals that could not be read.
@@ -39,6 +53,29 @@ pub struct Row {
     pub volume: String,
     /// What is done about it; or why nothing can be done now.
     pub doing: Result<Doing, String>,
+}
+
+impl Plan {
+    /// Whether there is anything to bring to an end, or to say why it cannot be.
+    pub fn has_something(&self) -> bool {
+        !self.rows.is_empty() || self.left.iter().any(Left::is_something)
+    }
+}
+
+/// A mount that was asked about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Left {
+    /// The mount.
+    pub mount: Arc<Mount>,
+    /// Directories in it that restores left which were cut short; or why nothing can be done now.
+    pub found: Result<Vec<String>, String>,
+}
+
+impl Left {
+    /// Whether something was left in it, or nobody could look.
+    pub fn is_something(&self) -> bool {
+        self.found.as_ref().map_or(true, |found| !found.is_empty())
+    }
 }
 
 /// What is done about an operation that was cut short.
@@ -87,12 +124,47 @@ pub struct Recovered {
     pub lost: bool,
 }
 
-/// Makes the plan. Changes nothing.
+/// Names of what restores that were cut short left at the top of a root.
+///
+/// # Errors
+///
+/// When the agent cannot list it.
+pub(in crate::ops) async fn left_in(session: &Session, root: u32) -> Result<Vec<String>, EngineError> {
+    let (mut left, mut after) = (Vec::new(), None);
+    loop {
+        let page = session.list(at(root, b""), Order::Name, after, PAGE).await?;
+        let is_left = |entry: &&Entry| entry.kind == Kind::Dir && entry.name.starts_with(LEFT);
+        left.extend(
+            page.entries
+                .iter()
+                .filter(is_left)
+                .map(|entry| text::printable(&entry.name)),
+        );
+        let beyond = page.entries.last().is_none_or(|last| last.name.as_slice() > BEYOND);
+        match page.next {
+            Some(next) if !beyond => after = Some(next),
+            _ => return Ok(left),
+        }
+    }
+}
+
+/// What is said of a mount in which a restore left this.
+pub(in crate::ops) fn cut_short(left: &str, mount: &str) -> String {
+    let mount = text::printable_str(mount);
+    format!("a restore into it was cut short ({left}): run `vole recover {mount}` first")
+}
+
+/// Makes the plan, of all that the journal knows, or of these mounts alone. Changes nothing.
 ///
 /// # Errors
 ///
 /// When the journal's directory cannot be read.
-pub async fn plan(engine: &Engine, store: &Store, made: OffsetDateTime) -> Result<Plan, EngineError> {
+pub async fn plan(
+    engine: &Engine,
+    store: &Store,
+    asked: &[Arc<Mount>],
+    made: OffsetDateTime,
+) -> Result<Plan, EngineError> {
     let (found, listed) = read(store).await?;
     let (unfinished, mut warnings) = found;
     let (journals, more) = listed;
@@ -102,7 +174,8 @@ pub async fn plan(engine: &Engine, store: &Store, made: OffsetDateTime) -> Resul
             .collect::<Vec<_>>(),
     );
     let mut rows = Vec::new();
-    for one in unfinished {
+    let is_asked = |id: &MountId| asked.is_empty() || asked.iter().any(|mount| mount.id == *id);
+    for one in unfinished.into_iter().filter(|one| is_asked(&one.header.mount.id)) {
         let doing = match decide(engine, &one).await {
             Ok(doing) => Ok(doing),
             Err(error) => Err(reason(error)),
@@ -115,15 +188,40 @@ pub async fn plan(engine: &Engine, store: &Store, made: OffsetDateTime) -> Resul
             doing,
         });
     }
-    let interrupted = journals.into_iter();
+    let mut left = Vec::new();
+    for mount in asked {
+        // What the journal knows more of is done by it.
+        if !rows.iter().any(|row| row.volume == mount.name && row.doing.is_ok()) {
+            let found = find(engine, mount).await.map_err(reason);
+            let mount = Arc::clone(mount);
+            left.push(Left { mount, found });
+        }
+    }
+    let interrupted = journals.into_iter().filter(|_| asked.is_empty());
     Ok(Plan {
         at: made,
         rows,
+        left,
         interrupted: interrupted
             .filter(|one| one.stage == Stage::Interrupted && one.entries > 0)
             .collect(),
         warnings,
     })
+}
+
+/// Looks for what was left in a mount.
+async fn find(engine: &Engine, mount: &Mount) -> Result<Vec<String>, EngineError> {
+    let now = writable::now(engine, &mount.id, &mount.name, mount.kind, &BytePath::root()).await?;
+    if let Some(why) = &now.survey.refused {
+        return Err(refusal(why.clone()));
+    }
+    let (session, root) = writable::open(engine, &now.mount, Purpose::Measure).await?;
+    now.survey.check(&session, root, b"").await?;
+    let left = left_in(&session, root).await?;
+    if !left.is_empty() {
+        unused(&now, &mount.name)?;
+    }
+    Ok(left)
 }
 
 type Read<T> = (Vec<T>, Vec<String>);
@@ -256,7 +354,43 @@ pub async fn run(
             }
         }
     }
+    for left in &plan.left {
+        let done = match (&left.found, cancel.is_cancelled()) {
+            (_, true) => Err(EngineError::Cancelled),
+            (Err(why), _) => Err(refusal(why.clone())),
+            (Ok(found), _) if found.is_empty() => continue,
+            (Ok(_), _) => mend_left(engine, &left.mount).await,
+        };
+        let (operation, volume) = (UNKNOWN.to_owned(), left.mount.name.clone());
+        match done {
+            Ok(outcome) => report.recovered.push(Recovered {
+                operation,
+                volume,
+                outcome,
+                lost: false,
+            }),
+            Err(error) => report.failed.push((operation, volume, reason(error))),
+        }
+    }
     Ok(report)
+}
+
+/// Brings to an end what no journal here knows of.
+async fn mend_left(engine: &Engine, mount: &Mount) -> Result<String, EngineError> {
+    let name = &mount.name;
+    let _lock = alone(engine, &mount.id).await?;
+    engine.release().await;
+    let now = writable::now(engine, &mount.id, name, mount.kind, &BytePath::root()).await?;
+    unused(&now, name)?;
+    let (session, root) = writable::open(engine, &now.mount, Purpose::Unpack).await?;
+    now.survey.check(&session, root, b"").await?;
+    let (mended, notes) = session.mend(root, None).await?;
+    match (notes.into_iter().next(), mended.iter().any(|one| one.finished)) {
+        // What could not be mended still holds the old contents, or the new ones.
+        (Some(note), _) => Err(EngineError::Agent(note)),
+        (None, true) => Ok(format!("{name} holds the new contents")),
+        (None, false) => Ok(format!("{name} holds what it held before")),
+    }
 }
 
 async fn carry_out(engine: &Engine, store: &Store, row: &Row, planned: &Doing) -> Result<Recovered, EngineError> {
@@ -325,7 +459,7 @@ async fn mend(engine: &Engine, unfinished: &Unfinished) -> Result<(String, bool)
     if !is_same(site, seen) {
         return Err(refusal(another(&site.name)));
     }
-    let (mended, notes) = session.mend(root, unfinished.id.as_str()).await?;
+    let (mended, notes) = session.mend(root, Some(unfinished.id.as_str())).await?;
     if let Some(note) = notes.first().filter(|_| mended.is_empty()) {
         // What could not be mended still holds the old contents, or the new ones.
         return Err(EngineError::Agent(note.clone()));

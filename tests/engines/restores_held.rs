@@ -11,13 +11,14 @@ use vole_test_support::{Engine, Home, PATIENCE, Vole, until};
 use crate::dump::likeness;
 use crate::owning::awkward;
 use crate::removal::volume;
-use crate::restores::{fed, no_staging, words};
+use crate::restores::{ends, fed, no_staging, words};
 use crate::world::{on_own_engines, vole};
 
 on_own_engines! {
     a_killed_helper_leaves_the_old
     a_signal_leaves_the_old
     rivals_are_refused_and_disturb_nothing
+    nothing_comes_over_what_was_cut_short_until_it_is_recovered
 }
 
 /// Over a volume that holds something, and into a new one.
@@ -184,4 +185,74 @@ fn rivals_are_refused_and_disturb_nothing(engine: &Engine) {
         engine.wait_without_helpers();
     }
     assert_eq!(engine.volume_names(), ["dst", "fresh", "src"]);
+}
+
+fn nothing_comes_over_what_was_cut_short_until_it_is_recovered(engine: &Engine) {
+    let scene = Scene::set(engine);
+    let dst = engine.mount_point("dst");
+    let (old, new) = (likeness(&dst), likeness(&engine.mount_point("src")));
+    let other = Home::new();
+    for home in [&scene.home, &other] {
+        // Helper and client die, and nobody tidies up.
+        let held = scene.hold(TARGETS[0]);
+        held.signal(Signal::STOP);
+        for helper in engine.helper_ids() {
+            let pid = engine.run(["inspect", "-f", "{{.State.Pid}}", &helper]);
+            let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+            kill_process(pid, Signal::KILL).unwrap();
+        }
+        held.signal(Signal::KILL);
+        drop(held.end());
+        engine.wait_without_helpers();
+        assert!(scene.writes(), "it was tidied up");
+        let file = home.path().join("archive.tar");
+        fs::write(&file, &scene.whole).unwrap();
+        let file = file.to_str().unwrap();
+        for more in [&[][..], &["--in-place"], &["--path", "f1"]] {
+            let args = [
+                &[
+                    "restore",
+                    file,
+                    "--as",
+                    "dst",
+                    "--overwrite",
+                    "--yes",
+                    "--include",
+                    "dst",
+                ],
+                more,
+            ]
+            .concat();
+            let ran = scene.on.run_in(home, &args).expect(1);
+            assert!(
+                ran.stderr.contains("run `vole recover dst` first"),
+                "{more:?}: {}",
+                words(&ran)
+            );
+        }
+        let (code, said) = fed(&scene.on, home, TARGETS[0], &scene.whole);
+        assert!(code == 1 && said.contains("recover"), "{code}: {said}");
+        let ran = scene.on.run_in(home, &["backup", "dst", "--to", "-"]).expect(1);
+        assert!(ran.stderr.contains("run `vole recover dst` first"), "{}", words(&ran));
+        // Also where the journal is another's.
+        let ran = scene
+            .on
+            .run_in(home, &["recover", "dst", "--yes", "--json"])
+            .expect(0)
+            .json();
+        assert_eq!(ran["recovered"][0]["volume"], "dst", "{ran}");
+        assert_eq!(likeness(&dst), old, "{ran}");
+        let again = scene.on.run_in(home, &["recover", "dst", "--yes"]).expect(0);
+        assert!(
+            words(&again).contains("nothing is to be recovered"),
+            "{}",
+            words(&again)
+        );
+        no_staging(&dst);
+    }
+    ends(&scene.on, &scene.home, &["recover", "--yes"], 0);
+    let (code, said) = fed(&scene.on, &scene.home, TARGETS[0], &scene.whole);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(likeness(&dst), new);
+    engine.wait_without_helpers();
 }

@@ -79,6 +79,9 @@ pub struct Rename {
 /// Options of `recover`.
 #[derive(Debug, Args)]
 pub struct Recover {
+    /// Only these mounts; each is also looked into, for what was left there by somebody else, or by a journal that is lost.
+    #[arg(value_name = "MOUNT")]
+    pub mounts: Vec<OsString>,
     /// Prints the plan and changes nothing.
     #[arg(long, short = 'n')]
     pub dry_run: bool,

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vole_agent::proto::archive::{Compression, Counts, Pack, PackItem, Packed};
-use vole_agent::proto::{Kind, Order, Place};
+use vole_agent::proto::{Kind, Place};
 
 use super::plan::{self, on_this_host};
 use super::sink::{Pipe, Sink, Takes};
@@ -19,15 +19,11 @@ use crate::engine::contexts::Environment;
 use crate::engine::host::Mounts;
 use crate::engine::{Engine, OpenSpec, Packing, Purpose, Session, Target};
 use crate::model::Mount;
-use crate::ops::host_paths;
+use crate::ops::{host_paths, recover};
 use crate::store;
 
 /// How often news are sent.
 const EVERY: Duration = Duration::from_millis(100);
-/// Entries of the top that are asked for at once.
-const PAGE: u32 = 4096;
-/// How the directories of a restore that was cut short begin.
-const UNFINISHED: &[u8] = b".vole-new-";
 
 /// See [`super::run`].
 pub(super) async fn run(
@@ -231,7 +227,7 @@ impl Work<'_> {
             let root = opened.roots.into_iter().next();
             let root = root.unwrap_or_else(|| Err("the helper opened nothing".to_owned()));
             let root = root.map_err(|why| BackupError::Failed(format!("it could not be mounted: {why}")))?;
-            check(&opened.session, root).await?;
+            check(&opened.session, root, &mount.name).await?;
             Ok::<_, BackupError>((opened.session, root, leave))
         };
         let opened = self.cancel.run_until_cancelled(opening).await;
@@ -350,7 +346,7 @@ async fn leave(mount: &Mount) -> Result<Vec<Vec<u8>>, BackupError> {
 }
 
 /// Whether what was opened can be packed: a file, or a directory in which no restore was cut short.
-pub(in crate::ops) async fn check(session: &Session, root: u32) -> Result<(), BackupError> {
+pub(in crate::ops) async fn check(session: &Session, root: u32, name: &str) -> Result<(), BackupError> {
     let info = session.hello().roots.get(root as usize);
     let info = info.ok_or_else(|| senseless("it did not say what it opened"))?;
     match info.kind {
@@ -358,25 +354,9 @@ pub(in crate::ops) async fn check(session: &Session, root: u32) -> Result<(), Ba
         Kind::File => return Ok(()),
         _ => return Err(BackupError::Failed("it is neither a directory nor a file".to_owned())),
     }
-    let mut after = None;
-    loop {
-        let page = session.list(top(root), Order::Name, after, PAGE).await?;
-        for entry in &page.entries {
-            if entry.kind == Kind::Dir && entry.name.starts_with(UNFINISHED) {
-                let name = crate::text::printable(&entry.name);
-                return Err(BackupError::Failed(format!(
-                    "a restore into it was cut short ({name}): run `vole recover` first"
-                )));
-            }
-        }
-        let beyond = page
-            .entries
-            .last()
-            .is_none_or(|last| last.name.as_slice() > b".vole-new.".as_slice());
-        match page.next {
-            Some(next) if !beyond => after = Some(next),
-            _ => return Ok(()),
-        }
+    match recover::left_in(session, root).await?.into_iter().next() {
+        Some(left) => Err(BackupError::Failed(recover::cut_short(&left, name))),
+        None => Ok(()),
     }
 }
 

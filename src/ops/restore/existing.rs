@@ -15,6 +15,7 @@ use crate::engine::{Engine, EngineError, Purpose, Session};
 use crate::fault;
 use crate::journal::{Header, Operation, Restore, Site, Store, Writer};
 use crate::model::{BytePath, Mount, MountId};
+use crate::ops::recover;
 use crate::ops::writable::{self, Now, Seen, at, refusal};
 use crate::text;
 
@@ -83,6 +84,10 @@ pub(super) async fn look(engine: &Engine, now: &Now, only: &[BytePath]) -> Resul
     let kind = session.hello().roots.get(root as usize).map(|info| info.kind);
     if kind != Some(Kind::Dir) {
         looked.refused = Some("it is no directory".to_owned());
+        return Ok(looked);
+    }
+    if let Some(left) = recover::left_in(&session, root).await?.into_iter().next() {
+        looked.refused = Some(recover::cut_short(&left, &now.mount.name));
         return Ok(looked);
     }
     looked.empty = is_empty(&session, root).await?;
@@ -270,7 +275,7 @@ async fn mend(
     let mended = async {
         // Whoever came meanwhile sees half of it until this is done.
         let (session, root, ..) = open(engine, plan, mount, false).await?;
-        let (mended, notes) = session.mend(root, writer.id().as_str()).await?;
+        let (mended, notes) = session.mend(root, Some(writer.id().as_str())).await?;
         match notes.first() {
             Some(note) if mended.is_empty() => Err(EngineError::Agent(note.clone())),
             _ => Ok(mended),

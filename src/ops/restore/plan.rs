@@ -12,12 +12,16 @@ use super::source::Source;
 use super::{Into, Plan, Progress, Request, existing, volumes, words};
 use crate::archive::{Origin, Verdict};
 use crate::core::figures;
+use crate::engine::daemon::NewVolume;
 use crate::engine::{Engine, EngineError};
 use crate::inventory;
-use crate::model::{BytePath, Mount, MountId, MountKind, VolumeName};
+use crate::model::{BytePath, Mount, MountId, MountKind, VolumeName, bind_device};
 use crate::ops::create;
 use crate::ops::list::{self, Depth};
 use crate::ops::writable::{self, refusal};
+
+/// The way out for who wants a volume of its own.
+const PLAIN: &str = "--plain makes the volume without options";
 
 /// See [`super::plan`].
 pub(super) async fn plan(
@@ -51,7 +55,7 @@ pub(super) async fn plan(
         strip: 0,
         prefix: None,
         unclear: None,
-        into: Into::New(crate::engine::daemon::NewVolume::default()),
+        into: Into::New(NewVolume::default()),
         seen: None,
         replaced: Vec::new(),
         refused: checked.why.clone(),
@@ -210,7 +214,10 @@ async fn new(engine: &Engine, plan: &mut Plan, name: &str, origin: Option<&Origi
     }
     if let Some(why) = volumes::shows(wanted.driver.as_deref(), &wanted.options) {
         plan.refused = leads_to(engine, &wanted).await?;
-        plan.needs_name = Some(format!("{why}; --plain makes it without options"));
+        plan.needs_name = Some(format!("{why}, which is replaced; {PLAIN}"));
+        if plan.refused.is_none() {
+            shown(engine, plan, &wanted).await?;
+        }
     }
     if let Some(origin) = origin {
         plan.caveats
@@ -219,11 +226,29 @@ async fn new(engine: &Engine, plan: &mut Plan, name: &str, origin: Option<&Origi
     Ok(())
 }
 
+/// Looks at the directory of the host that a new volume's options show: what it holds gives way like a target's that is there.
+async fn shown(engine: &Engine, plan: &mut Plan, wanted: &NewVolume) -> Result<(), EngineError> {
+    let driver = wanted.driver.as_deref().unwrap_or("local");
+    let Some(device) = bind_device(driver, &wanted.options) else {
+        return Ok(());
+    };
+    let mount = inventory::host_path(device, &inventory::PathFacts::default());
+    let now = existing::now(engine, &mount).await?;
+    let looked = existing::look(engine, &now, &[]).await?;
+    plan.refused = looked.refused;
+    let device = crate::text::printable_str(device);
+    let words = match looked.empty {
+        true => format!("its options show {device} of the host, which is empty"),
+        false => format!(
+            "its options show {device} of the host, and what that holds now is replaced: nothing brings it back"
+        ),
+    };
+    plan.needs_name = Some(format!("{words}; {PLAIN}"));
+    Ok(())
+}
+
 /// Why a place that a new volume's options lead to may not be written to.
-pub(in crate::ops) async fn leads_to(
-    engine: &Engine,
-    wanted: &crate::engine::daemon::NewVolume,
-) -> Result<Option<String>, EngineError> {
+pub(in crate::ops) async fn leads_to(engine: &Engine, wanted: &NewVolume) -> Result<Option<String>, EngineError> {
     let about = engine.daemon.about().await?;
     let mount = volumes::unmade(wanted);
     let survey = writable::survey(&about, &mount, BytePath::root().as_bytes(), Vec::new()).await?;

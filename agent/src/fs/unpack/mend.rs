@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::names::STAGING;
 use super::swap::{Phase, Plan, Staging, Stop};
 use super::{Roots, clear, fault, told};
+use crate::fs::meta::Meta;
 use crate::fs::resolve::Resolver;
 use crate::proto::archive::{Mended, TAKEN};
 use crate::proto::{Fault, Reply};
@@ -39,6 +40,18 @@ impl Roots {
         sink.send(Reply::Mended(mended))?;
         Ok(notes)
     }
+}
+
+/// What an unpacking left in a root that was cut short.
+pub(super) fn left(root: &OwnedFd) -> Result<Option<Vec<u8>>, Fault> {
+    let mut left = None;
+    let looked = clear::each(root, |name| {
+        let is_staging = name.to_bytes().starts_with(STAGING) && Meta::at(root, name).is_ok_and(|meta| meta.is_dir());
+        left = is_staging.then(|| name.to_bytes().to_vec());
+        left.is_none()
+    });
+    looked.map_err(|errno| fault(b"", errno, "looking at what is there"))?;
+    Ok(left)
 }
 
 /// Mends what there is in a root: all of it, or one unpacking's.

@@ -68,6 +68,11 @@ impl Roots {
             return Err(told(b"", Errno::INVAL, "the name of the staging directory is none").into());
         }
         let root = self.landing(unpack.root)?;
+        // Whoever mends the earlier one later would bring its contents in the place of these.
+        if let Some(left) = mend::left(&root)? {
+            let why = "an earlier restore into it was cut short; `vole recover` has to bring that to an end first";
+            return Err(told(&left, TAKEN, why).into());
+        }
         let job = Job {
             resolver: self.resolver,
             root,
