@@ -680,5 +680,5 @@ fn a_file_of_the_demo_is_copied_by_its_name() {
         .args(["-tf", archive])
         .output()
         .unwrap();
-    assert_eq!(String::from_utf8_lossy(&listed.stdout), "./\nprometheus.yml\n./\n");
+    assert_eq!(String::from_utf8_lossy(&listed.stdout), "./\n./prometheus.yml\n./\n");
 }
