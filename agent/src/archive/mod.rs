@@ -23,6 +23,7 @@
 
 pub mod entry;
 mod header;
+pub mod left;
 pub mod press;
 pub mod read;
 pub mod seal;
