@@ -93,6 +93,22 @@ impl Encoder {
     }
 }
 
+/// Whether bytes begin as an archive does, as far as they go.
+pub(super) fn begins(bytes: &[u8]) -> bool {
+    let mut empty = Vec::new();
+    Encoder::default().head(b"", &mut empty);
+    let (block, records) = bytes.split_at(bytes.len().min(BLOCK));
+    let mut pairs = block.iter().zip(&empty).enumerate();
+    let same = pairs.all(|(at, (byte, wanted))| {
+        // Its text has any length, and so the sum is any.
+        let any = field::SIZE.contains(&at) || field::CHECKSUM.contains(&at);
+        byte == wanted || any && matches!(byte, b'0'..=b'7')
+    });
+    let digits = records.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let mark = [b" comment=", HEAD_MARK.as_bytes()].concat();
+    same && records[digits..].iter().zip(&mark).all(|(byte, wanted)| byte == wanted)
+}
+
 /// A time as decimal seconds.
 fn decimal(Time { secs, nanos }: Time) -> String {
     match (secs < 0, nanos) {
@@ -304,6 +320,25 @@ mod tests {
             let text = String::from_utf8(records.clone()).unwrap();
             let said: usize = text.split(' ').next().unwrap().parse().unwrap();
             assert_eq!(said, records.len());
+        }
+    }
+
+    #[test]
+    fn what_an_archive_begins_with_is_known_however_little_it_is() {
+        for length in [0, 7, 64, 5000] {
+            let mut head = Vec::new();
+            Encoder::default().head(&vec![b'x'; length], &mut head);
+            for cut in 0..=head.len() {
+                assert!(begins(&head[..cut]), "{cut} of {length}");
+            }
+            for at in [0, 20, 100, 140, 156, 300, 511, BLOCK + 4, BLOCK + 20] {
+                head[at] ^= 0x20;
+                assert!(!begins(&head), "changed at {at}");
+                head[at] ^= 0x20;
+            }
+        }
+        for other in [&b"text\n"[..], b"PK\x03\x04", b"pax_global_header and on", b"./"] {
+            assert!(!begins(other));
         }
     }
 

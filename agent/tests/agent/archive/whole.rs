@@ -220,6 +220,43 @@ fn garbage_is_foreign() {
 }
 
 #[test]
+fn little_that_was_never_an_archive_is_foreign_and_nothing_at_all_is_truncated() {
+    let zip = [&b"PK\x03\x04\x0a"[..], &[0; 74], b"PK\x05\x06", &[0; 18]].concat();
+    let other = Built::new().file(b"./f", b"x").end();
+    for bytes in [b"hello\n", zip.as_slice(), &other[..300], b"pax_global"] {
+        for compression in ALL {
+            // Without a seal.
+            let whole = compressed(bytes, compression);
+            let length = whole.len() - vole_agent::archive::seal::seal(compression, [0; 32]).len();
+            let checked = check(&whole[..length]);
+            let wanted = match bytes {
+                b"pax_global" => State::Truncated,
+                _ => State::Foreign,
+            };
+            assert_eq!(
+                checked.state,
+                wanted,
+                "{compression:?} {:?}",
+                bytes.escape_ascii().to_string()
+            );
+            assert!(checked.damage.is_some());
+        }
+    }
+    for compression in ALL {
+        let nothing = compressed(b"", compression);
+        let length = nothing.len() - vole_agent::archive::seal::seal(compression, [0; 32]).len();
+        for bytes in [&nothing[..length], b""] {
+            assert_eq!(check(bytes).state, State::Truncated, "{compression:?}");
+        }
+        // What is cut within compressed data does not tell whose it is.
+        if compression != Compression::None {
+            let text = compressed(b"some text", compression);
+            assert_eq!(check(&text[..12]).state, State::Truncated, "{compression:?}");
+        }
+    }
+}
+
+#[test]
 fn a_check_can_be_cancelled_at_any_entry() {
     let whole = compressed(&ours(), Compression::Zstd);
     for after in 0..8 {
