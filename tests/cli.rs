@@ -570,6 +570,8 @@ fn archives_are_listed_and_checked_without_an_engine() {
         (expected.to_vec(), &Value::from("foreign"))
     );
     assert!(run(4, &["verify", &at("text")]).0.contains(": foreign: "));
+    fs::write(home.path().join("few"), "hello\n").unwrap();
+    assert!(run(4, &["verify", &at("few")]).0.contains(": foreign: "));
     assert!(run(1, &["verify", &at("nothing")]).1.contains("nothing"));
     assert!(run(1, &["verify", &at("")]).1.contains("no regular file"));
     run(2, &["verify", "-", "-"]);
@@ -680,5 +682,5 @@ fn a_file_of_the_demo_is_copied_by_its_name() {
         .args(["-tf", archive])
         .output()
         .unwrap();
-    assert_eq!(String::from_utf8_lossy(&listed.stdout), "./\nprometheus.yml\n./\n");
+    assert_eq!(String::from_utf8_lossy(&listed.stdout), "./\n./prometheus.yml\n./\n");
 }

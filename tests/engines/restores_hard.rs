@@ -90,6 +90,39 @@ fn what_is_no_whole_archive_changes_nothing(engine: &Engine) {
             assert_eq!(engine.volume_names(), names, "{bad}: {}", words(&ran));
         }
     }
+    // Whole, but nothing of its names is left.
+    let unproved = file("renamed", &whole);
+    for bad in [good.to_str().unwrap(), unproved.to_str().unwrap()] {
+        for target in [
+            ["--as", "dst", "--overwrite"].as_slice(),
+            &["--as", "dst", "--overwrite", "--in-place"],
+            &["--as", "fresh"],
+        ] {
+            let more = ["--strip-components", "50", "--yes", "--include", target[1]];
+            let ran = on.run_in(&home, &[&["restore", bad], target, &more].concat()).expect(1);
+            assert!(words(&ran).contains("nothing is left of the names"), "{}", words(&ran));
+            assert_eq!(likeness(&top), before, "{bad}: {}", words(&ran));
+            assert_eq!(engine.volume_names(), names, "{bad}: {}", words(&ran));
+        }
+    }
+    let input = [
+        "restore",
+        "-",
+        "--as",
+        "dst",
+        "--overwrite",
+        "--strip-components",
+        "50",
+        "--yes",
+        "--include",
+        "dst",
+    ];
+    let (code, said) = fed(&on, &home, &input, &whole);
+    assert!(
+        code == 1 && said.contains("nothing is left of the names"),
+        "{code}: {said}"
+    );
+    assert_eq!(likeness(&top), before, "{said}");
     let outside: Vec<_> = fs::read_dir(dir.join("outside")).unwrap().collect();
     assert!(outside.is_empty() && !dir.join("climbed").exists(), "{outside:?}");
     no_staging(&top);

@@ -5,11 +5,16 @@
 //! say. Times before 1970 are written as POSIX and GNU tar have them: `-1.5` is one and a half seconds before (bsdtar
 //! reads the fraction forward).
 
+use std::ops::Range;
+
 use super::entry::{Entry, Form};
 use super::{BLOCK, HEAD_MARK, TRAILER_MARK};
 use crate::proto::Time;
 use crate::proto::archive::Counts;
 
+/// What every name and every hardlink's target begins with. Without it bsdtar takes away what looks like the root of a drive,
+/// a share or a device of Windows (`c:`, `\`, `\\?\`).
+const HERE: &[u8] = b"./";
 /// Names of this length and more stand in an `L` or `K` entry: some readers want a NUL behind those in the header.
 const LONG: usize = 100;
 /// Segments of a sparse file that fit its header.
@@ -88,6 +93,22 @@ impl Encoder {
     }
 }
 
+/// Whether bytes begin as an archive does, as far as they go.
+pub(super) fn begins(bytes: &[u8]) -> bool {
+    let mut empty = Vec::new();
+    Encoder::default().head(b"", &mut empty);
+    let (block, records) = bytes.split_at(bytes.len().min(BLOCK));
+    let mut pairs = block.iter().zip(&empty).enumerate();
+    let same = pairs.all(|(at, (byte, wanted))| {
+        // Its text has any length, and so the sum is any.
+        let any = field::SIZE.contains(&at) || field::CHECKSUM.contains(&at);
+        byte == wanted || any && matches!(byte, b'0'..=b'7')
+    });
+    let digits = records.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let mark = [b" comment=", HEAD_MARK.as_bytes()].concat();
+    same && records[digits..].iter().zip(&mark).all(|(byte, wanted)| byte == wanted)
+}
+
 /// A time as decimal seconds.
 fn decimal(Time { secs, nanos }: Time) -> String {
     match (secs < 0, nanos) {
@@ -153,34 +174,41 @@ fn long(kind: u8, name: &[u8], out: &mut Vec<u8>) {
     contents(&[name, b"\0"].concat(), out);
 }
 
+/// Writes a name into its field; appends it before where it is too long for that, and then leaves its start in the field.
+fn text(block: &mut [u8; BLOCK], field: Range<usize>, kind: u8, parts: &[&[u8]], out: &mut Vec<u8>) {
+    if parts.iter().map(|part| part.len()).sum::<usize>() >= LONG {
+        long(kind, &parts.concat(), out);
+    }
+    let mut rest = &mut block[field];
+    for part in parts {
+        let count = part.len().min(rest.len());
+        let (here, after) = rest.split_at_mut(count);
+        here.copy_from_slice(&part[..count]);
+        rest = after;
+    }
+}
+
 /// Appends what is no pax header.
 fn basic(entry: &Entry, out: &mut Vec<u8>) {
-    let (kind, target): (u8, &[u8]) = match &entry.form {
-        Form::File { map: None, .. } => (b'0', b""),
-        Form::File { map: Some(_), .. } => (b'S', b""),
-        Form::Dir => (b'5', b""),
-        Form::Symlink { target } => (b'2', target),
-        Form::Hardlink { target } => (b'1', target),
-        Form::Fifo => (b'6', b""),
-        Form::CharDevice { .. } => (b'3', b""),
-        Form::BlockDevice { .. } => (b'4', b""),
+    let (kind, target): (u8, [&[u8]; 2]) = match &entry.form {
+        Form::File { map: None, .. } => (b'0', [b"", b""]),
+        Form::File { map: Some(_), .. } => (b'S', [b"", b""]),
+        Form::Dir => (b'5', [b"", b""]),
+        // It leads from where it stands, not from the top.
+        Form::Symlink { target } => (b'2', [b"", target]),
+        Form::Hardlink { target } => (b'1', [HERE, target]),
+        Form::Fifo => (b'6', [b"", b""]),
+        Form::CharDevice { .. } => (b'3', [b"", b""]),
+        Form::BlockDevice { .. } => (b'4', [b"", b""]),
     };
     let mut block = gnu();
-    let slash: &[u8] = if entry.form == Form::Dir { b"/" } else { b"" };
-    let length = entry.path.len() + slash.len();
-    if entry.path.is_empty() {
-        put(&mut block, field::NAME, b"./");
-    } else if length < LONG {
-        block[..entry.path.len()].copy_from_slice(&entry.path);
-        block[entry.path.len()..length].copy_from_slice(slash);
+    let slash: &[u8] = if entry.form == Form::Dir && !entry.path.is_empty() {
+        b"/"
     } else {
-        long(b'L', &[&entry.path, slash].concat(), out);
-        put(&mut block, field::NAME, &entry.path);
-    }
-    if target.len() >= LONG {
-        long(b'K', target, out);
-    }
-    put(&mut block, field::LINK, target);
+        b""
+    };
+    text(&mut block, field::NAME, b'L', &[HERE, &entry.path, slash], out);
+    text(&mut block, field::LINK, b'K', &target, out);
     common(
         &mut block,
         entry.mode & 0o7777,
@@ -242,7 +270,7 @@ fn common(block: &mut [u8; BLOCK], mode: u32, owner: (u32, u32), size: u64, mtim
 }
 
 /// Writes as much of a text as fits a field; the rest of the field stays zero.
-fn put(block: &mut [u8; BLOCK], field: std::ops::Range<usize>, text: &[u8]) {
+fn put(block: &mut [u8; BLOCK], field: Range<usize>, text: &[u8]) {
     let length = text.len().min(field.len());
     block[field.start..field.start + length].copy_from_slice(&text[..length]);
 }
@@ -292,6 +320,25 @@ mod tests {
             let text = String::from_utf8(records.clone()).unwrap();
             let said: usize = text.split(' ').next().unwrap().parse().unwrap();
             assert_eq!(said, records.len());
+        }
+    }
+
+    #[test]
+    fn what_an_archive_begins_with_is_known_however_little_it_is() {
+        for length in [0, 7, 64, 5000] {
+            let mut head = Vec::new();
+            Encoder::default().head(&vec![b'x'; length], &mut head);
+            for cut in 0..=head.len() {
+                assert!(begins(&head[..cut]), "{cut} of {length}");
+            }
+            for at in [0, 20, 100, 140, 156, 300, 511, BLOCK + 4, BLOCK + 20] {
+                head[at] ^= 0x20;
+                assert!(!begins(&head), "changed at {at}");
+                head[at] ^= 0x20;
+            }
+        }
+        for other in [&b"text\n"[..], b"PK\x03\x04", b"pax_global_header and on", b"./"] {
+            assert!(!begins(other));
         }
     }
 

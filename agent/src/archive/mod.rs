@@ -7,7 +7,8 @@
 //! entries            each: 'x' header (mtime with nanoseconds, SCHILY.xattr.*; POSIX magic), 'L' and 'K' for long names, then a
 //!                    GNU header with binary numbers where they do not fit, then the contents. Directories come before
 //!                    what is in them; further names of a file are hardlinks to its first; files with more than 1 MiB of
-//!                    holes are old-GNU sparse ('S')
+//!                    holes are old-GNU sparse ('S'). Every name, and every hardlink's target, begins with ./
+//!                    (archives of older builds have it only for the top)
 //! ./ again           the trailer: its 'x' header's comment = TRAILER_MARK + entries, bytes and digest; [`trailer`] makes it
 //! 1024 zero bytes
 //! ```
@@ -22,6 +23,7 @@
 
 pub mod entry;
 mod header;
+pub mod left;
 pub mod press;
 pub mod read;
 pub mod seal;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::thread;
 
-use super::read::{Broken, Damage, Ending, Opened, Pipe, Reader, Wrong};
+use super::read::{Broken, Damage, Opened, Pipe, Reader, Wrong};
 use super::{Entry, Form};
 use crate::proto::archive::{Compression, Counts};
 
@@ -166,7 +166,12 @@ fn judge(reader: &Reader<Pipe>, shape: Shape, damage: Option<Damage>) -> Checked
     let state = match &damage {
         None if reader.digest().is_some() => State::Ok,
         None => State::Foreign,
-        Some(damage) => of_damage(damage, head.is_some(), reader.counts().entries, ending),
+        Some(damage) => {
+            let ours = head.is_some() || ending.looks_ours;
+            // Cut before it could say whose it is.
+            let starts = reader.counts().entries == 0 && reader.begins_ours();
+            of_damage(damage, ours, starts)
+        }
     };
     Checked {
         state,
@@ -182,12 +187,11 @@ fn judge(reader: &Reader<Pipe>, shape: Shape, damage: Option<Damage>) -> Checked
     }
 }
 
-/// What damage means: for an archive that is known not to be ours, nothing but that it cannot be read to its end.
-fn of_damage(damage: &Damage, has_head: bool, entries: u64, ending: Ending) -> State {
-    let ours = has_head || ending.looks_ours;
+/// What damage means: for an archive that is not ours, nothing but that it cannot be read to its end. `starts` says whether
+/// it is cut so early that it may have been one of ours.
+fn of_damage(damage: &Damage, ours: bool, starts: bool) -> State {
     match damage.kind {
-        // Cut before it could say whose it is.
-        Wrong::Truncated if ours || entries == 0 => State::Truncated,
+        Wrong::Truncated if ours || starts => State::Truncated,
         Wrong::Corrupt | Wrong::Unsupported if ours => State::Corrupt,
         Wrong::Unread | Wrong::Cancelled => State::Truncated,
         Wrong::Truncated | Wrong::Corrupt | Wrong::Unsupported => State::Foreign,

@@ -170,9 +170,24 @@ pub(crate) fn plain_tree(top: &Path) {
             .collect::<Vec<_>>(),
     );
     write(&top.join("-leading dash"), "x");
+    // What bsdtar takes for roots of Windows, and takes away, unless something stands before it.
+    for name in ["c:foo", r"\srv", r"\\?\UNC\a", r"\\?\c:\b", r"\\.\dev"] {
+        write(&top.join(name), name);
+    }
+    for dir in ["c:", "d:", r"\\?\UNC"] {
+        fs::create_dir_all(top.join(dir)).unwrap();
+        write(&top.join(dir).join("x"), dir);
+    }
+    fs::hard_link(top.join("c:/x"), top.join("d:/the same")).unwrap();
+    fs::hard_link(top.join("c:foo"), top.join("link to c:foo")).unwrap();
+    symlink("c:foo", top.join("c:link")).unwrap();
     write(&top.join(OsStr::from_bytes(b"not \xff utf-8\nbut a newline")), "x");
-    for length in [98, 99, 100, 101, 255] {
+    for length in [96, 97, 98, 99, 100, 101, 255] {
         write(&top.join("n".repeat(length)), "x");
+        fs::hard_link(top.join("n".repeat(length)), top.join(format!("to {length}"))).unwrap();
+    }
+    for length in [96, 97, 98] {
+        fs::create_dir(top.join("e".repeat(length))).unwrap();
     }
     fs::hard_link(top.join("a/file"), top.join("a/b/other name")).unwrap();
     fs::hard_link(top.join("a/file"), top.join("name at the top")).unwrap();

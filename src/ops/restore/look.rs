@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use vole_agent::archive::left::Left;
 use vole_agent::archive::read::{Damage, Opened, Pipe, Reader, Wrong};
 
 use super::foreign::Names;
@@ -59,7 +60,7 @@ pub(super) struct Checked {
 
 /// Looks whether a file is whole. One whose bytes are, by their SHA-256, those that its sidecar was written for is: what wrote
 /// them proved it. The archive is read whole where no sidecar vouches for it, where old contents would go before the new ones
-/// are proved, and to count the part that is asked for.
+/// are proved, and to count what is left of it by the part that is asked for or the components that are taken away.
 ///
 /// # Errors
 ///
@@ -80,8 +81,10 @@ pub(super) async fn check(
         cancel: stop,
     };
     let (path, in_place) = (path.to_owned(), request.in_place);
+    let strip = request.strip.unwrap_or(0);
     let whole = Whole {
-        part: Part::of(&request.only, request.strip.unwrap_or(0)),
+        part: Part::of(&request.only, strip),
+        left: (strip > 0).then(|| Left::of(usize::try_from(strip).unwrap_or(usize::MAX))),
         stripped: request.strip.is_some(),
         ..Whole::default()
     };
@@ -105,7 +108,7 @@ impl Look {
         let told = beside.as_ref().ok().and_then(Option::as_ref);
         let vouches = told.map(|told| self.vouches(told)).transpose()?;
         let head = match vouches {
-            Some(true) if !in_place && whole.part.is_none() => self.head()?,
+            Some(true) if !in_place && whole.part.is_none() && whole.left.is_none() => self.head()?,
             _ => None,
         };
         let mut checked = match told.zip(head) {
@@ -196,6 +199,8 @@ struct Whole {
     names: Names,
     /// What is asked for, if that is not everything.
     part: Option<Part>,
+    /// What is left of the names, where components are taken away on demand.
+    left: Option<Left>,
     /// Whether it was said how many components are taken away.
     stripped: bool,
     counts: (u64, u64),
@@ -232,6 +237,9 @@ impl Whole {
                 if let Some(part) = &mut self.part {
                     part.take(&entry);
                 }
+                if let Some(left) = &mut self.left {
+                    left.take_name(&entry.path);
+                }
                 loop {
                     let length = reader.contents()?.len();
                     look.tell(&mut told, counts.entries, read.load(Ordering::Relaxed));
@@ -259,7 +267,8 @@ impl Whole {
         let damage = match ended {
             Ok(()) => {
                 checked.part = part.as_ref().map(Part::counts);
-                checked.why = part.as_ref().and_then(Part::why_not);
+                let left = self.left.as_ref().and_then(Left::why_not);
+                checked.why = left.or_else(|| part.as_ref().and_then(Part::why_not));
                 if self.head.is_some() {
                     checked.verdict = Some(Verdict::Ok);
                     return Ok(checked);

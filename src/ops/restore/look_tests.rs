@@ -71,6 +71,25 @@ async fn a_sidecar_vouches_for_its_file_and_all_is_read_on_demand_and_without_on
 }
 
 #[tokio::test]
+async fn names_that_are_taken_away_altogether_are_told_before_anything_is_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = committed(dir.path());
+    for (strip, in_place) in [(2, false), (9, true)] {
+        let request = Request {
+            strip: Some(strip),
+            ..request(&archive.path, in_place)
+        };
+        let (news, _none) = mpsc::channel(1);
+        let source = Source::file(&archive.path).unwrap();
+        let checked = check(&source, &archive.path, &request, &news, &CancellationToken::new())
+            .await
+            .unwrap();
+        assert_eq!(checked.verdict, Some(Verdict::Ok));
+        assert!(checked.why.unwrap().contains("nothing is left of the names"));
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_its_sidecar_was_not_written_for_is_not_restored() {
     let dir = tempfile::tempdir().unwrap();
     let archive = committed(dir.path());

@@ -4,9 +4,9 @@ use super::damage::{Broken, Damage, Wrong};
 use super::feed::{Feed, cut};
 use super::forms;
 use super::header::{BLOCK, Header, text};
-use super::open::{Ending, Seal, Source};
+use super::open::{self, Ending, Seal, Source};
 use super::pax::{self, Pax};
-use crate::archive::{Entry, HEAD_MARK, TRAILER_MARK, trailer};
+use crate::archive::{Entry, HEAD_MARK, TRAILER_MARK, header, trailer};
 use crate::proto::archive::Counts;
 
 /// Headers that may precede one entry; three are usual.
@@ -137,6 +137,14 @@ impl<S: Source> Reader<S> {
         let count = usize::try_from(self.left).map_or(count, |left| count.min(left));
         self.feed.consume(count);
         self.left -= count as u64;
+    }
+
+    /// Whether what was read so far may be the start of an archive of ours that was cut: it is one, or nothing, or compressed
+    /// data that ends before it tells.
+    pub(crate) fn begins_ours(&self) -> bool {
+        let start = self.feed.start();
+        let cut_magic = open::MAGICS.iter().any(|magic| magic.starts_with(start));
+        self.feed.broke() || cut_magic || header::begins(start)
     }
 
     /// Where the bytes come from.

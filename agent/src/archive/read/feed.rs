@@ -6,6 +6,9 @@ use super::damage::{Broken, Wrong};
 use super::header::BLOCK;
 use super::open::{Ending, Source};
 
+/// First bytes that are kept: a block, and the start of what follows it.
+const START: usize = BLOCK + 64;
+
 /// A stream of bytes.
 pub(super) struct Feed<S> {
     source: S,
@@ -20,6 +23,10 @@ pub(super) struct Feed<S> {
     held: Vec<u8>,
     /// Bytes before the buffer.
     before: u64,
+    /// The first bytes.
+    start: Vec<u8>,
+    /// Whether its source broke.
+    broke: bool,
 }
 
 impl<S: Source> Feed<S> {
@@ -33,7 +40,19 @@ impl<S: Source> Feed<S> {
             held_from: None,
             held: Vec::new(),
             before: 0,
+            start: Vec::new(),
+            broke: false,
         }
+    }
+
+    /// The first bytes, as many as came of so few that tell whose it is.
+    pub(super) fn start(&self) -> &[u8] {
+        &self.start
+    }
+
+    /// Whether the stream goes no further because what it is made of does not.
+    pub(super) fn broke(&self) -> bool {
+        self.broke
     }
 
     /// Bytes that were taken.
@@ -107,8 +126,11 @@ impl<S: Source> Feed<S> {
         self.hashed = 0;
         let filled = self.source.fill(&mut self.buffer);
         if filled.is_err() {
+            self.broke = true;
             self.buffer.clear();
         }
+        let room = START.saturating_sub(self.start.len());
+        self.start.extend(self.buffer.iter().take(room));
         if let Some(before) = self.source.before().filter(|_| self.held_from.is_none()) {
             self.hash.clone_from(before);
         }

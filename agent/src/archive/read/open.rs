@@ -17,6 +17,10 @@ const TAIL: usize = 4096;
 /// Largest window that a zstd frame may ask for, as the `zstd` program has it by default: 128 MiB.
 #[cfg(feature = "zstd")]
 const WINDOW: u32 = 27;
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// First bytes of what is compressed as archives of ours are.
+pub(super) const MAGICS: [&[u8]; 2] = [&ZSTD, &GZIP];
 /// First bytes of what is compressed by something else, and its name.
 const OTHERS: [(&[u8], &str); 5] = [
     (b"\xfd7zXZ\0", "xz"),
@@ -106,7 +110,7 @@ impl<R: Read> Opened<R> {
         let first = raw.unread();
         let compression = if is_zstd(first) {
             Compression::Zstd
-        } else if first.starts_with(&[0x1f, 0x8b]) {
+        } else if first.starts_with(&GZIP) {
             Compression::Gzip
         } else if let Some((_, name)) = OTHERS.iter().find(|(magic, _)| first.starts_with(magic)) {
             return Err(Broken::new(
@@ -303,10 +307,7 @@ fn room(buffer: &mut Vec<u8>) {
 
 /// Whether a zstd frame starts here, or one that is skipped (as a parallel compressor may put first).
 fn is_zstd(first: &[u8]) -> bool {
-    matches!(
-        first,
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]
-    )
+    first.starts_with(&ZSTD) || matches!(first, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
 /// The archive's own bytes, as they are read.

@@ -197,29 +197,65 @@ fn number(value: &[u8]) -> Result<Option<i64>, Broken> {
         .ok_or_else(|| Broken::corrupt("an extended header holds what should be a number and is none"))
 }
 
-/// Seconds, with a fraction of any length of which nine digits count.
+/// Seconds, with a fraction of any length of which nine digits count, or as Python writes small and large ones: `-1e-09`.
 fn time(value: &[u8]) -> Result<Time, Broken> {
     let wrong = || Broken::corrupt("an extended header holds what should be a time and is none");
     let text = std::str::from_utf8(value).map_err(|_| wrong())?;
+    match text.split_once(['e', 'E']) {
+        None => decimal(text),
+        Some((digits, exponent)) => shifted(digits, exponent).and_then(|text| decimal(&text)),
+    }
+    .ok_or_else(wrong)
+}
+
+/// A number with its point moved by an exponent.
+fn shifted(digits: &str, exponent: &str) -> Option<String> {
+    /// Programs write 17 at most, and a sign, a zero, a point.
+    const DIGITS: usize = 30;
+    /// Moved further than this no digit is left that counts.
+    const MOST: usize = DIGITS + 10;
+    let (sign, digits) = match digits.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", digits),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.is_empty() || digits.len() > DIGITS {
+        return None;
+    }
+    let exponent: i16 = exponent.parse().ok()?;
+    let by = usize::from(exponent.unsigned_abs());
+    let (whole, fraction) = if exponent < 0 {
+        let zeros = "0".repeat(by.min(MOST));
+        let all = format!("{zeros}{whole}");
+        let (whole, moved) = all.split_at_checked(all.len() - by.min(MOST))?;
+        (whole.to_owned(), format!("{moved}{fraction}"))
+    } else {
+        let zeros = "0".repeat(by.saturating_sub(fraction.len()).min(MOST));
+        let (moved, fraction) = fraction.split_at_checked(by.min(fraction.len()))?;
+        (format!("{whole}{moved}{zeros}"), fraction.to_owned())
+    };
+    Some(format!("{sign}{whole}.{fraction}"))
+}
+
+/// A number of seconds without an exponent.
+fn decimal(text: &str) -> Option<Time> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = fraction.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits {
-        return Err(wrong());
+    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
     }
     let nanos = fraction
         .bytes()
         .chain(std::iter::repeat(b'0'))
         .take(9)
         .fold(0, |value: u32, byte| value * 10 + u32::from(byte - b'0'));
-    let secs: i64 = whole.parse().map_err(|_| wrong())?;
+    let secs: i64 = whole.parse().ok()?;
     if whole.starts_with('-') && nanos > 0 {
-        let secs = secs.checked_sub(1).ok_or_else(wrong)?;
-        return Ok(Time {
-            secs,
+        return Some(Time {
+            secs: secs.checked_sub(1)?,
             nanos: 1_000_000_000 - nanos,
         });
     }
-    Ok(Time { secs, nanos })
+    Some(Time { secs, nanos })
 }
 
 /// Undoes `%3D` and `%25`, which GNU tar writes for `=` and `%`; other programs write names as they are.
@@ -342,6 +378,30 @@ mod tests {
         assert_eq!(time(b"7").unwrap(), at(7, 0));
         for bad in [&b"x"[..], b"1.x", b"", b"1.-5", b"\xff"] {
             assert!(time(bad).is_err());
+        }
+    }
+
+    #[test]
+    fn times_may_have_an_exponent_as_python_writes_them() {
+        let at = |secs, nanos| Time { secs, nanos };
+        for (text, wanted) in [
+            ("-1e-09", at(-1, 999_999_999)),
+            ("1e-09", at(0, 1)),
+            ("9.5367431640625e-07", at(0, 953)),
+            ("-1.25e-05", at(-1, 999_987_500)),
+            ("1e-300", at(0, 0)),
+            ("1.5E+3", at(1500, 0)),
+            ("1.23456e2", at(123, 456_000_000)),
+            ("12e-1", at(1, 200_000_000)),
+            ("1e+16", at(10_000_000_000_000_000, 0)),
+            ("1e0", at(1, 0)),
+        ] {
+            assert_eq!(time(text.as_bytes()).unwrap(), wanted, "{text}");
+        }
+        for bad in [
+            "e5", "1e", "1e5e5", "1e300", "-e1", "--1e1", "1e1.5", "1e99999", "1.-5e1", "1.xe-1", ".5e1",
+        ] {
+            assert!(time(bad.as_bytes()).is_err(), "{bad}");
         }
     }
 }

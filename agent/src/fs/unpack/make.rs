@@ -12,6 +12,7 @@ use super::names::{Goes, Names};
 use super::stamp::{Stamp, is_grave};
 use super::tree::{Tree, split};
 use super::{Client, broken, failed, told};
+use crate::archive::left::Left;
 use crate::archive::read::{Pipe, Reader};
 use crate::archive::{Entry, Form};
 use crate::fs::meta::Meta;
@@ -31,6 +32,8 @@ pub(super) struct Maker<'a> {
     pub(super) made: Counts,
     /// Which of the wanted paths were met.
     met: Vec<bool>,
+    /// What is left of names.
+    left: Left,
     next: Instant,
 }
 
@@ -43,6 +46,7 @@ impl<'a> Maker<'a> {
             top: None,
             made: Counts::default(),
             met: vec![false; names.only().len()],
+            left: Left::of(names.strip()),
             next: Instant::now() + TICK,
         }
     }
@@ -67,6 +71,7 @@ impl<'a> Maker<'a> {
             },
             Goes::To(path) => {
                 self.meet(&path);
+                self.left.take(path.is_empty());
                 self.made.entries += 1;
                 self.made.bytes += entry.form.stored();
                 if entry.acl_cut {
@@ -90,6 +95,9 @@ impl<'a> Maker<'a> {
         let missing = self.met.iter().zip(self.names.only()).find(|(met, _)| !**met);
         if let Some((_, path)) = missing {
             return Err(told(path, Errno::NOENT, "it is wanted, but not in the archive").into());
+        }
+        if let Some(why) = self.left.why_not() {
+            return Err(told(b"", Errno::INVAL, &why).into());
         }
         self.tree.finish().map_err(failed)
     }

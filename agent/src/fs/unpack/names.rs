@@ -52,6 +52,11 @@ impl Names {
         })
     }
 
+    /// How many components are taken away.
+    pub(super) fn strip(&self) -> usize {
+        self.strip
+    }
+
     /// The paths that are wanted; empty for all.
     pub(super) fn only(&self) -> &[Vec<u8>] {
         &self.only

@@ -3,10 +3,13 @@
 use std::convert::Infallible;
 
 use vole_agent::archive::verify::{Checked, State, verify};
-use vole_agent::archive::{Form, Writer};
+use vole_agent::archive::{END, Form, Writer, trailer};
 use vole_agent::proto::archive::{Compression, Counts};
 
-use super::build::{compressed, entry, little, ours};
+use sha2::{Digest as _, Sha256};
+
+use super::build::{Built, compressed, entry, little, ours};
+use super::dialects::read;
 
 const ALL: [Compression; 3] = [Compression::None, Compression::Gzip, Compression::Zstd];
 
@@ -30,6 +33,36 @@ fn a_whole_archive_is_ok_and_says_what_is_in_it() {
         assert_eq!((checked.counts, checked.compression), (counts, Some(compression)));
         assert!(checked.digest.is_some() && checked.shape.has_top);
     }
+}
+
+#[test]
+fn an_archive_whose_names_begin_with_nothing_is_read_as_one_of_today() {
+    let today = ours();
+    let mut built = Built { bytes: today.clone() };
+    let (top, _) = read(&today).unwrap().swap_remove(0);
+    let counts = check(&today).counts;
+    let end = today.len() - trailer(&top, counts, [0; 32]).len() - END.len();
+    built.bytes.truncate(end);
+    let mut changed = 0;
+    for at in (0..end).step_by(512) {
+        let from_end = end - at;
+        let block = &today[at..at + 512];
+        if block[257..263] == *b"ustar " && block[156] != b'L' && &block[..3] != b"./\0" {
+            let name = [&block[2..100], &[0; 2]].concat();
+            built = built.with(from_end, 0, &name);
+            changed += 1;
+            if block[156] == b'1' {
+                let target = [&block[159..257], &[0; 2]].concat();
+                built = built.with(from_end, 157, &target);
+            }
+        }
+    }
+    assert_eq!(changed, 7);
+    let digest = Sha256::digest(&built.bytes).into();
+    let older = [built.bytes, trailer(&top, counts, digest), END.to_vec()].concat();
+    let checked = check(&older);
+    assert_eq!(checked.state, State::Ok, "{:?}", checked.damage);
+    assert_eq!(read(&older).unwrap(), read(&today).unwrap());
 }
 
 /// What decompresses hands on 128 KiB at a time, and hashes them before anybody knows where the trailer begins.
@@ -183,6 +216,43 @@ fn garbage_is_foreign() {
         let checked = check(other);
         assert_eq!(checked.state, State::Foreign);
         assert!(checked.damage.unwrap().what.contains(name));
+    }
+}
+
+#[test]
+fn little_that_was_never_an_archive_is_foreign_and_nothing_at_all_is_truncated() {
+    let zip = [&b"PK\x03\x04\x0a"[..], &[0; 74], b"PK\x05\x06", &[0; 18]].concat();
+    let other = Built::new().file(b"./f", b"x").end();
+    for bytes in [b"hello\n", zip.as_slice(), &other[..300], b"pax_global"] {
+        for compression in ALL {
+            // Without a seal.
+            let whole = compressed(bytes, compression);
+            let length = whole.len() - vole_agent::archive::seal::seal(compression, [0; 32]).len();
+            let checked = check(&whole[..length]);
+            let wanted = match bytes {
+                b"pax_global" => State::Truncated,
+                _ => State::Foreign,
+            };
+            assert_eq!(
+                checked.state,
+                wanted,
+                "{compression:?} {:?}",
+                bytes.escape_ascii().to_string()
+            );
+            assert!(checked.damage.is_some());
+        }
+    }
+    for compression in ALL {
+        let nothing = compressed(b"", compression);
+        let length = nothing.len() - vole_agent::archive::seal::seal(compression, [0; 32]).len();
+        for bytes in [&nothing[..length], b""] {
+            assert_eq!(check(bytes).state, State::Truncated, "{compression:?}");
+        }
+        // What is cut within compressed data does not tell whose it is.
+        if compression != Compression::None {
+            let text = compressed(b"some text", compression);
+            assert_eq!(check(&text[..12]).state, State::Truncated, "{compression:?}");
+        }
     }
 }
 

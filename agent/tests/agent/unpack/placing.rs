@@ -61,6 +61,42 @@ fn only_what_is_wanted_takes_the_place_of_what_stands_there() {
 }
 
 #[test]
+fn names_that_are_taken_away_altogether_leave_what_stands() {
+    let archive = compressed(&ours(), Compression::Zstd);
+    let other = crate::archive::build::Built::new()
+        .add(b'5', b"./", b"", b"")
+        .file(b"./d/f", b"x")
+        .end();
+    for (archive, foreign) in [(&archive, false), (&other, true)] {
+        for (placing, old) in [(Placing::Staged, true), (Placing::Fresh, false)] {
+            let to = tempfile::tempdir().unwrap();
+            if old {
+                write(to.path(), &["old/a"], "old");
+            }
+            let before = dump(to.path(), Depth::All);
+            let unpacking = Unpack {
+                strip: 3,
+                foreign,
+                ..request(placing)
+            };
+            let fault = unpack(to.path(), unpacking, archive).unwrap_err();
+            let wanted = "nothing is left of the names once 3 components are taken away";
+            assert_eq!(fault.message, wanted, "{placing:?}");
+            assert_equal(&dump(to.path(), Depth::All), &before, "nothing left");
+        }
+    }
+    // What is truly empty empties.
+    let from = tempfile::tempdir().unwrap();
+    let to = tempfile::tempdir().unwrap();
+    write(to.path(), &["old/a"], "old");
+    let empty = pack(from.path(), pack::request(b"", Compression::Zstd))
+        .unwrap()
+        .archive;
+    unpack(to.path(), request(Placing::Staged), &empty).unwrap();
+    assert_eq!(fs::read_dir(to.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_full_disk_leaves_the_old_contents_and_nothing_else() {
     if !root() {
         return;
