@@ -46,7 +46,7 @@ struct Failed<'a> {
 }
 
 pub(super) async fn run(context: &Context, engine: &Engine, options: &Backup) -> anyhow::Result<Exit> {
-    let pipe = options.to.as_deref() == Some(Path::new("-"));
+    let pipe = options.is_piped();
     if pipe {
         pipe_makes_sense(context, options)?;
     }

@@ -70,7 +70,7 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Restore) -
     let (to, news) = mpsc::channel(16);
     let restoring = restore::run(engine, &plan, to, context.cancel.clone());
     let (report, ()) = tokio::join!(restoring, tell(context, news));
-    let report = report.inspect_err(|error| say_left(context, error))?;
+    let report = report?;
     let printed = match output.json {
         true => told(Some(&report)),
         false => output.line(&done("restored", &report)).map_err(anyhow::Error::from),
@@ -109,13 +109,6 @@ async fn gather(context: &Context, engine: &Engine, request: Request) -> anyhow:
     let planning = restore::plan(engine, request, at, to, context.cancel.clone());
     let (plan, ()) = tokio::join!(planning, tell(context, news));
     Ok(plan?)
-}
-
-/// What was left is said also to who cancelled: nothing else tells it.
-pub(super) fn say_left(context: &Context, error: &EngineError) {
-    if context.cancel.is_cancelled() && matches!(error, EngineError::Left { .. }) {
-        warn(&error.to_string());
-    }
 }
 
 /// Says how far it is.
