@@ -362,6 +362,15 @@ fn exit_codes_are_those_of_the_documents() {
     assert_eq!(code(&["--demo", "cat", "shop_dbdata:nosuch"]), Some(1));
 }
 
+#[test]
+fn one_container_knows_a_volume_and_several_know_it() {
+    let refused = |volume: &str| demo(1, &["rename", volume, "new", "--yes"]).1;
+    let (one, several) = (refused("shop_redis"), refused("shop_uploads"));
+    assert!(one.contains("shop-redis-1 knows it by its name"), "{one}");
+    assert!(several.contains(" know it by its name"), "{several}");
+    assert!(several.contains("remove the containers first"), "{several}");
+}
+
 /// The one document of a command that had none to print; its message is what stderr says last.
 fn failure(output: &Output) -> Value {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();

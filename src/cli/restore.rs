@@ -185,11 +185,11 @@ fn lines(plan: &Plan) -> Vec<String> {
             figures::bytes(bytes)
         ));
     }
-    lines.extend(
-        plan.prefix
-            .as_ref()
-            .map(|prefix| format!("  {prefix} is taken off the names")),
-    );
+    lines.extend(plan.prefix.as_ref().map(|prefix| {
+        // Who says how many gets a number of them, else it is the name of what they begin with.
+        let number = plan.request.strip.map_or(1, |strip| strip as usize);
+        format!("  {prefix} {} taken off the names", figures::verb(number, "is", "are"))
+    }));
     let ask = plan
         .needs_name
         .iter()

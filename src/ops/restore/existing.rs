@@ -49,8 +49,10 @@ pub(in crate::ops) fn unused(now: &Now, name: &str) -> Result<(), EngineError> {
     match live.as_slice() {
         [] => Ok(()),
         live => Err(refusal(format!(
-            "{} has {name} mounted: stop it first, and start it again when all is done",
-            live.join(", ")
+            "{} {} {name} mounted: stop {them} first, and start {them} again when all is done",
+            live.join(", "),
+            figures::verb(live.len(), "has", "have"),
+            them = figures::verb(live.len(), "it", "them")
         ))),
     }
 }
