@@ -503,6 +503,25 @@ fn a_cancelled_command_says_so_in_its_document() {
 }
 
 #[test]
+fn a_check_of_a_silent_pipe_is_cancelled() {
+    let home = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let waiting = Command::new(env!("CARGO_BIN_EXE_vole"))
+        .args(["verify", "-", "--json"])
+        .env_clear()
+        .env("HOME", home.path())
+        .stdin(reader)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    interrupt(&waiting);
+    let output = waiting.wait_with_output().unwrap();
+    drop(writer);
+    assert_eq!(failure(&output), serde_json::json!({"error": "cancelled", "exit": 130}));
+}
+
+#[test]
 fn a_signal_cancels_with_its_own_code() {
     let home = tempfile::tempdir().unwrap();
     let mut following = Command::new(env!("CARGO_BIN_EXE_vole"))

@@ -167,7 +167,9 @@ async fn check(context: &Context, path: &FilePath) -> Result<Report, VerifyError
             line.say(|| say(path, now));
         }
     };
-    let (report, ()) = tokio::join!(checking, telling);
+    // The thread that a silent pipe holds has news to tell for ever.
+    let telling = context.cancel.run_until_cancelled(telling);
+    let (report, _) = tokio::join!(checking, telling);
     report
 }
 
