@@ -753,8 +753,12 @@ fn a_backup_of_which_nothing_comes_tells_so_in_its_document() {
         let document = json(1, arguments);
         assert_eq!(
             (fields(&document), &document["archives"]),
-            (vec!["archives", "failed"], &Value::from(Vec::<Value>::new()))
+            (
+                vec!["archives", "cancelled", "failed"],
+                &Value::from(Vec::<Value>::new())
+            )
         );
+        assert_eq!(document["cancelled"], false);
         let failed = document["failed"].as_array().unwrap().iter();
         let pairs = failed.map(|one| {
             assert_eq!(fields(one), ["reason", "volume"]);
