@@ -194,7 +194,8 @@ pub(super) async fn run(engine: &Engine, plan: &Plan, feed: Feed, job: &Job<'_>)
         let ready = filling::fill(&session, unpack, feed, job.teller, job.cancel).await?;
         (job.check)(&ready.unpacked, &ready.fed)?;
         fault::point("restore:before-confirm");
-        let again = self::now(engine, mount).await?;
+        let again = job.cancel.run_until_cancelled(self::now(engine, mount));
+        let again = again.await.ok_or(EngineError::Cancelled)??;
         same(&now, &again)?;
         unused(&again, &mount.name)?;
         if job.cancel.is_cancelled() {
@@ -268,10 +269,14 @@ async fn mend(
     broken: Broken,
 ) -> Result<Unpacked, EngineError> {
     let Broken { made, error } = broken;
-    engine.release().await;
     let mended = async {
-        // Whoever came meanwhile sees half of it until this is done.
-        let (session, root, ..) = open(engine, plan, mount, false).await?;
+        let opening = async {
+            engine.release().await;
+            // Whoever came meanwhile sees half of it until this is done.
+            open(engine, plan, mount, false).await
+        };
+        let (session, root, ..) = fresh::answered(opening).await?;
+        // Not bounded: to delete half of a large archive takes its time.
         let (mended, notes) = session.mend(root, writer.id().as_str()).await?;
         match notes.first() {
             Some(note) if mended.is_empty() => Err(EngineError::Agent(note.clone())),
