@@ -263,7 +263,7 @@ fn parts_that_fail_are_listed_and_the_rest_is_done() {
     let (stdout, stderr) = demo(3, &["du", "shop_dbdata", "nosuch"]);
     assert!(stdout.contains("shop_dbdata") && stderr.contains("no volume is called nosuch"));
     let (stdout, stderr) = demo(1, &["du", "nosuch", "--json"]);
-    assert_eq!(stdout, "", "no document for nothing");
+    assert!(stdout.contains("\"error\": \"no volume is called nosuch"), "{stdout}");
     assert_eq!(stderr, "vole: no volume is called nosuch; `vole ls` lists them all\n");
     demo(1, &["du", "legacy_export"]);
     demo(1, &["tree", "/proc"]);
@@ -360,6 +360,165 @@ fn exit_codes_are_those_of_the_documents() {
     assert_eq!(code(&["--help"]), Some(0));
     assert_eq!(code(&["--version"]), Some(0));
     assert_eq!(code(&["--demo", "cat", "shop_dbdata:nosuch"]), Some(1));
+}
+
+#[test]
+fn one_container_knows_a_volume_and_several_know_it() {
+    let refused = |volume: &str| demo(1, &["rename", volume, "new", "--yes"]).1;
+    let (one, several) = (refused("shop_redis"), refused("shop_uploads"));
+    assert!(one.contains("shop-redis-1 knows it by its name"), "{one}");
+    assert!(several.contains(" know it by its name"), "{several}");
+    assert!(several.contains("remove the containers first"), "{several}");
+}
+
+/// The one document of a command that had none to print; its message is what stderr says last.
+fn failure(output: &Output) -> Value {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    let document: Value =
+        serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("no one document: {error}\n{stdout}\n{stderr}"));
+    assert_eq!(document["exit"], Value::from(output.status.code()), "{stderr}");
+    let said = document["error"].as_str().unwrap();
+    let told = stderr.ends_with(&format!("vole: {said}\n"));
+    assert!(
+        told || output.status.code() == Some(130),
+        "{said:?} is not in {stderr:?}"
+    );
+    document
+}
+
+#[test]
+fn what_fails_before_its_document_prints_one_that_says_why() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().to_str().unwrap();
+    let missing = home.path().join("missing.tar");
+    let missing = missing.to_str().unwrap();
+    let cases: &[(u64, &[&str])] = &[
+        (1, &["restore", missing, "--yes"]),
+        (1, &["restore", dir, "--as", "new", "--yes"]),
+        (2, &["restore", "-", "--path", "..", "--yes"]),
+        (1, &["clone", "nobody_made_it", "new", "--yes"]),
+        (1, &["rename", "nobody_made_it", "new", "--yes"]),
+        (1, &["backups", "/nowhere/at/all"]),
+        (1, &["tree", "nobody_made_it"]),
+        (1, &["tree", "shop_dbdata:nosuch"]),
+        (1, &["get", "shop_dbdata:nosuch", dir]),
+        (2, &["grep", "(", "shop_dbdata"]),
+        (2, &["rm"]),
+        (2, &["chown", "", "0:0"]),
+        (2, &["--read-only", "create", "new"]),
+        (1, &["undo", "nothing", "--yes"]),
+        (2, &["doctor", "nobody_made_it"]),
+    ];
+    for (code, arguments) in cases {
+        let output = vole_in(home.path(), &[&["--demo", "--json"], *arguments].concat());
+        assert_eq!(fields(&failure(&output)), ["error", "exit"], "{arguments:?}");
+        assert_eq!(failure(&output)["exit"], *code, "{arguments:?}");
+    }
+    let output = vole_in(home.path(), &["verify", missing, "--json"]);
+    let document = failure(&output);
+    assert_eq!(fields(&document), ["error", "exit", "path"]);
+    assert_eq!((&document["exit"], &document["path"]), (&1.into(), &missing.into()));
+    let output = vole_in(home.path(), &["verify", missing, missing, "--json"]);
+    let both: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(both["failed"].as_array().unwrap().len(), 2, "several are a list");
+}
+
+#[test]
+fn an_engine_that_cannot_be_reached_is_told_in_every_document() {
+    let home = tempfile::tempdir().unwrap();
+    let nowhere = format!("unix://{}", home.path().join("no.sock").display());
+    let commands: &[&[&str]] = &[
+        &["ls"],
+        &["du"],
+        &["df"],
+        &["doctor"],
+        &["prune", "--yes"],
+        &["chown", "any", "0:0", "--yes"],
+        &["backup", "any"],
+        &["restore", "-", "--as", "any", "--yes"],
+        &["clone", "any", "other", "--yes"],
+        &["recover", "--yes"],
+        &["undo"],
+    ];
+    for arguments in commands {
+        let output = vole_in(home.path(), &[&["--host", &nowhere, "--json"], *arguments].concat());
+        assert_eq!(failure(&output)["exit"], 5, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_document_that_was_printed_or_cannot_be_is_not_followed_by_another() {
+    // Their documents tell it already.
+    for (code, arguments) in [
+        (1, &["backup", "shop_redis", "--to", "/nowhere/at/all"] as &[&str]),
+        (2, &["prune"]),
+        (1, &["chown", "/", "0:0", "--yes"]),
+    ] {
+        assert_eq!(json(code, arguments)["error"], Value::Null, "{arguments:?}");
+    }
+    // Bytes stand there.
+    for arguments in [
+        &["cat", "shop_dbdata:PG_VERSION", "--json"] as &[&str],
+        &["backup", "nobody_made_it", "--to", "-", "--json"],
+    ] {
+        assert_eq!(demo(2, arguments).0, "", "{arguments:?}");
+    }
+}
+
+/// Interrupts a command as soon as it hears that.
+fn interrupt(child: &std::process::Child) {
+    let pid = rustix::process::Pid::from_child(child);
+    let status = format!("/proc/{}/status", pid.as_raw_nonzero());
+    vole_test_support::until("it hears signals", vole_test_support::PATIENCE, || {
+        let status = fs::read_to_string(&status).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?.trim();
+        let caught = u64::from_str_radix(caught, 16).ok()?;
+        (caught & (1 << (rustix::process::Signal::INT.as_raw() - 1)) != 0).then_some(())
+    });
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+}
+
+#[test]
+fn a_cancelled_command_says_so_in_its_document() {
+    let home = tempfile::tempdir().unwrap();
+    // An engine that takes the question and never answers it.
+    let socket = home.path().join("mute.sock");
+    let mute = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let waiting = Command::new(env!("CARGO_BIN_EXE_vole"))
+        .args(["--host", &format!("unix://{}", socket.display()), "ls", "--json"])
+        .env_clear()
+        .env("HOME", home.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let asked = mute.accept().unwrap();
+    interrupt(&waiting);
+    let output = waiting.wait_with_output().unwrap();
+    drop(asked);
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(failure(&output), serde_json::json!({"error": "cancelled", "exit": 130}));
+}
+
+#[test]
+fn a_check_of_a_silent_pipe_is_cancelled() {
+    let home = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let waiting = Command::new(env!("CARGO_BIN_EXE_vole"))
+        .args(["verify", "-", "--json"])
+        .env_clear()
+        .env("HOME", home.path())
+        .stdin(reader)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    interrupt(&waiting);
+    let output = waiting.wait_with_output().unwrap();
+    drop(writer);
+    assert_eq!(failure(&output), serde_json::json!({"error": "cancelled", "exit": 130}));
 }
 
 #[test]
@@ -596,8 +755,12 @@ fn a_backup_of_which_nothing_comes_tells_so_in_its_document() {
         let document = json(1, arguments);
         assert_eq!(
             (fields(&document), &document["archives"]),
-            (vec!["archives", "failed"], &Value::from(Vec::<Value>::new()))
+            (
+                vec!["archives", "cancelled", "failed"],
+                &Value::from(Vec::<Value>::new())
+            )
         );
+        assert_eq!(document["cancelled"], false);
         let failed = document["failed"].as_array().unwrap().iter();
         let pairs = failed.map(|one| {
             assert_eq!(fields(one), ["reason", "volume"]);

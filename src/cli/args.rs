@@ -138,6 +138,17 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether it prints what is no text of ours: then there is no place for a document.
+    pub(super) fn prints_bytes(&self) -> bool {
+        match self {
+            Self::Cat(_) | Self::Completions { .. } => true,
+            Self::Backup(options) => options.is_piped(),
+            _ => false,
+        }
+    }
+}
+
 /// Options of `ls`.
 #[derive(Debug, Args)]
 pub struct Ls {

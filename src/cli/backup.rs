@@ -37,6 +37,7 @@ const TOLD: usize = 10;
 struct Document<'a> {
     archives: Vec<ArchiveInfo<'a>>,
     failed: Vec<Failed<'a>>,
+    cancelled: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,7 +47,7 @@ struct Failed<'a> {
 }
 
 pub(super) async fn run(context: &Context, engine: &Engine, options: &Backup) -> anyhow::Result<Exit> {
-    let pipe = options.to.as_deref() == Some(Path::new("-"));
+    let pipe = options.is_piped();
     if pipe {
         pipe_makes_sense(context, options)?;
     }
@@ -77,8 +78,12 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Backup) ->
             let failed = unplanned.chain(unfound).collect();
             let nothing = Report {
                 failed,
+                cancelled: context.cancel.is_cancelled(),
                 ..Report::default()
             };
+            if nothing.cancelled {
+                warn("cancelled");
+            }
             document(context, &nothing)?;
             return Err(error);
         }
@@ -289,6 +294,7 @@ fn document(context: &Context, report: &Report) -> anyhow::Result<()> {
     context.output.document(&Document {
         archives: report.archives.iter().map(ArchiveInfo::new).collect(),
         failed: failed.map(|(volume, reason)| Failed { volume, reason }).collect(),
+        cancelled: report.cancelled,
     })
 }
 
@@ -297,6 +303,9 @@ fn finish(context: &Context, report: &Report) -> anyhow::Result<Exit> {
         warn(&format!("{volume} was not copied: {why}"));
     }
     report.archives.iter().for_each(lacking);
+    if report.cancelled {
+        warn("cancelled");
+    }
     document(context, report)?;
     let output = &context.output;
     if !output.json {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::args::Clone;
 use super::consent::{self, No, Question};
 use super::exit::{Exit, UsageError, warn};
-use super::restore::{done, finish, result, say_left, tell};
+use super::restore::{done, finish, result, tell};
 use super::session::Context;
 use crate::engine::{Engine, EngineError};
 use crate::ops::clone::{self, Plan, Request};
@@ -84,7 +84,7 @@ async fn copy(
     let (to_us, news) = mpsc::channel(16);
     let copying = clone::run(engine, to, &plan, to_us, context.cancel.clone());
     let (report, ()) = tokio::join!(copying, tell(context, news));
-    let report = report.inspect_err(|error| say_left(context, error))?;
+    let report = report?;
     let printed = match output.json {
         true => told(Some(&report)),
         false => output.line(&done("copied", &report)).map_err(anyhow::Error::from),

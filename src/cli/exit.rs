@@ -3,6 +3,9 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use serde::Serialize;
+
+use super::output::Output;
 use crate::engine::EngineError;
 use crate::engine::connect::ConnectError;
 use crate::text;
@@ -72,18 +75,60 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// Tells an error on stderr and finds its exit code.
-pub(super) fn report(ended: anyhow::Result<Exit>) -> Exit {
-    let error = match ended {
-        Ok(exit) => return exit,
-        Err(error) => error,
+/// What a command's end is told with.
+#[derive(Debug)]
+pub(super) struct Ending<'a> {
+    /// Whether a signal cancelled it.
+    pub(super) cancelled: bool,
+    /// Where its document goes; `None` where none is wanted.
+    pub(super) document: Option<&'a Output>,
+}
+
+/// The document of a command that has ended before it had one to print.
+#[derive(Debug, Serialize)]
+struct Failure<'a> {
+    error: &'a str,
+    exit: u8,
+}
+
+/// Tells an error on stderr, and in a document where one is wanted, and finds its exit code.
+pub(super) fn report(ended: anyhow::Result<Exit>, ending: &Ending<'_>) -> Exit {
+    let (exit, error) = match ended {
+        Ok(exit) => (exit, None),
+        Err(error) => (code_of(&error), Some(error)),
     };
-    let exit = code_of(&error);
-    // A reader that has seen enough is no error (`vole ls | head`); a cancelling person knows what happened.
-    if !matches!(exit, Exit::Done | Exit::Cancelled) {
-        warn(&format!("{error:#}"));
+    let exit = if ending.cancelled { Exit::Cancelled } else { exit };
+    let said = error.filter(|error| match exit {
+        // A reader that has seen enough is no error (`vole ls | head`).
+        Exit::Done => false,
+        // A cancelling person knows what happened, but not what was left.
+        Exit::Cancelled => matches!(error.downcast_ref(), Some(EngineError::Left { .. })),
+        _ => true,
+    });
+    let said = said.map(|error| format!("{error:#}"));
+    if let Some(said) = &said {
+        warn(said);
+    }
+    if let Some(output) = ending.document {
+        document(output, exit, said.as_deref());
     }
     exit
+}
+
+/// Prints the document of a command that has none to print any more. Without `said`, nothing was said on stderr.
+pub(super) fn document(output: &Output, exit: Exit, said: Option<&str>) {
+    if exit == Exit::Done || output.begin() {
+        return;
+    }
+    let said = harmless(said.unwrap_or(match exit {
+        Exit::Cancelled => "cancelled",
+        _ => "failed",
+    }));
+    // The exit code tells it to whom nothing can be printed.
+    let _printed = output.document(&Failure {
+        error: &said,
+        exit: exit.code(),
+    });
 }
 
 fn code_of(error: &anyhow::Error) -> Exit {
@@ -110,9 +155,13 @@ fn code_of(error: &anyhow::Error) -> Exit {
 
 /// Tells one thing on stderr, hostile text made harmless.
 pub(super) fn warn(message: &str) {
-    let lines: Vec<String> = message.lines().map(text::printable_str).collect();
     // Nobody is left to tell when stderr is closed.
-    let _written = writeln!(io::stderr().lock(), "vole: {}", lines.join("\n"));
+    let _written = writeln!(io::stderr().lock(), "vole: {}", harmless(message));
+}
+
+fn harmless(message: &str) -> String {
+    let lines: Vec<String> = message.lines().map(text::printable_str).collect();
+    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
@@ -44,6 +45,7 @@ use tokio_util::task::TaskTracker;
 pub use exit::Exit;
 
 use args::{Arguments, Command};
+use exit::Ending;
 use output::Output;
 use session::Context;
 
@@ -53,29 +55,44 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return exit::usage(&error),
     };
+    let output = Arc::new(Output::of_process(&arguments.globals));
+    // Where bytes stand, or the screen, no document may.
+    let document = arguments
+        .command
+        .as_ref()
+        .is_some_and(|command| !command.prints_bytes());
+    let document = (output.json && document).then(|| Arc::clone(&output));
+    let cancel = CancellationToken::new();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
     let ended = match runtime {
         Ok(runtime) => {
-            let ended = runtime.block_on(run(arguments));
+            let ended = runtime.block_on(run(arguments, output, document.clone(), cancel.clone()));
             // A path that never answers must not hold up the end.
             runtime.shutdown_background();
             ended
         }
         Err(error) => Err(anyhow::Error::new(error).context("cannot start the runtime")),
     };
-    exit::report(ended).into()
+    let ending = Ending {
+        cancelled: cancel.is_cancelled(),
+        document: document.as_deref(),
+    };
+    exit::report(ended, &ending).into()
 }
 
-async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
+async fn run(
+    arguments: Arguments,
+    output: Arc<Output>,
+    document: Option<Arc<Output>>,
+    cancel: CancellationToken,
+) -> anyhow::Result<Exit> {
     let Arguments { globals, command } = arguments;
     let Some(command) = command else {
         return screen::run(&globals).await;
     };
-    let cancel = CancellationToken::new();
-    let output = Output::of_process(&globals);
     match command {
         // These ask no engine.
         Command::Keys(options) => return keys::run(&options, &globals, &output),
@@ -83,7 +100,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Completions { shell } => return args::completions(shell, &output),
         _ => {}
     }
-    let listening = tokio::spawn(cancel_on_signals(cancel.clone()));
+    let listening = tokio::spawn(cancel_on_signals(cancel.clone(), document));
     let context = Context {
         globals,
         output,
@@ -97,10 +114,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         command => engine_command(&context, command).await,
     };
     listening.abort();
-    match ended {
-        Ok(_) | Err(_) if context.cancel.is_cancelled() => Ok(Exit::Cancelled),
-        ended => ended,
-    }
+    ended
 }
 
 async fn engine_command(context: &Context, command: Command) -> anyhow::Result<Exit> {
@@ -143,7 +157,7 @@ async fn engine_command(context: &Context, command: Command) -> anyhow::Result<E
 }
 
 /// Cancels on the first interrupt or termination, so that helpers are removed; the second ends at once.
-async fn cancel_on_signals(cancel: CancellationToken) -> std::io::Result<()> {
+async fn cancel_on_signals(cancel: CancellationToken, document: Option<Arc<Output>>) -> std::io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -154,6 +168,9 @@ async fn cancel_on_signals(cancel: CancellationToken) -> std::io::Result<()> {
             _ = hang_up.recv() => {}
         }
         if cancel.is_cancelled() {
+            if let Some(output) = &document {
+                exit::document(output, Exit::Cancelled, None);
+            }
             std::process::exit(i32::from(Exit::Cancelled.code()));
         }
         cancel.cancel();

@@ -1,10 +1,12 @@
 //! Standard output: text made harmless, bytes as they are, one JSON document. Knows no command.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
 use super::args::Globals;
+
 /// Where results go.
 #[derive(Debug)]
 pub(super) struct Output {
@@ -18,6 +20,8 @@ pub(super) struct Output {
     pub(super) ascii: bool,
     /// Whether progress may be shown on stderr.
     pub(super) progress: bool,
+    /// Whether anything was printed.
+    begun: AtomicBool,
 }
 
 impl Output {
@@ -34,11 +38,13 @@ impl Output {
             columns: columns.filter(|columns| *columns > 0),
             ascii: globals.ascii || !locale_is_utf8(),
             progress: io::stderr().is_terminal(),
+            begun: AtomicBool::new(false),
         }
     }
 
     /// Prints a line of text that holds nothing hostile any more.
     pub(super) fn line(&self, line: &str) -> io::Result<()> {
+        self.begin();
         writeln!(io::stdout().lock(), "{line}")
     }
 
@@ -51,6 +57,7 @@ impl Output {
 
     /// Prints bytes as they are.
     pub(super) fn raw(&self, bytes: &[u8]) -> io::Result<()> {
+        self.begin();
         let mut stdout = io::stdout().lock();
         stdout.write_all(bytes)?;
         stdout.flush()
@@ -61,6 +68,12 @@ impl Output {
         let mut bytes = serde_json::to_vec_pretty(document)?;
         bytes.push(b'\n');
         Ok(self.raw(&bytes)?)
+    }
+
+    /// Notes that something is printed, before it is: a part of it may come out and the rest fail. Whether something was
+    /// before.
+    pub(super) fn begin(&self) -> bool {
+        self.begun.swap(true, Ordering::Relaxed)
     }
 
     /// The sign for something cut off.

@@ -10,7 +10,7 @@ use super::args::Rename;
 use super::clone::{document, lines};
 use super::consent::{No, Question};
 use super::exit::{Exit, UsageError, warn};
-use super::restore::{done, finish, say_left, tell};
+use super::restore::{done, finish, tell};
 use super::session::Context;
 use crate::engine::{Engine, EngineError};
 use crate::ops::clone::{Plan, Request};
@@ -83,7 +83,7 @@ async fn carry_out(
     let (to, news) = mpsc::channel(16);
     let renaming = rename::run(engine, plan, to, context.cancel.clone());
     let (renamed, ()) = tokio::join!(renaming, tell(context, news));
-    let renamed = renamed.inspect_err(|error| say_left(context, error))?;
+    let renamed = renamed?;
     let old = text::printable_str(&plan.request.source.name);
     let printed = match context.output.json {
         true => told(Some(&renamed)),

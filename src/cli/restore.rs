@@ -70,7 +70,7 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Restore) -
     let (to, news) = mpsc::channel(16);
     let restoring = restore::run(engine, &plan, to, context.cancel.clone());
     let (report, ()) = tokio::join!(restoring, tell(context, news));
-    let report = report.inspect_err(|error| say_left(context, error))?;
+    let report = report?;
     let printed = match output.json {
         true => told(Some(&report)),
         false => output.line(&done("restored", &report)).map_err(anyhow::Error::from),
@@ -109,13 +109,6 @@ async fn gather(context: &Context, engine: &Engine, request: Request) -> anyhow:
     let planning = restore::plan(engine, request, at, to, context.cancel.clone());
     let (plan, ()) = tokio::join!(planning, tell(context, news));
     Ok(plan?)
-}
-
-/// What was left is said also to who cancelled: nothing else tells it.
-pub(super) fn say_left(context: &Context, error: &EngineError) {
-    if context.cancel.is_cancelled() && matches!(error, EngineError::Left { .. }) {
-        warn(&error.to_string());
-    }
 }
 
 /// Says how far it is.
@@ -192,11 +185,11 @@ fn lines(plan: &Plan) -> Vec<String> {
             figures::bytes(bytes)
         ));
     }
-    lines.extend(
-        plan.prefix
-            .as_ref()
-            .map(|prefix| format!("  {prefix} is taken off the names")),
-    );
+    lines.extend(plan.prefix.as_ref().map(|prefix| {
+        // Who says how many gets a number of them, else it is the name of what they begin with.
+        let number = plan.request.strip.map_or(1, |strip| strip as usize);
+        format!("  {prefix} {} taken off the names", figures::verb(number, "is", "are"))
+    }));
     let ask = plan
         .needs_name
         .iter()

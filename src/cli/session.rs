@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::future::Future;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -30,7 +31,7 @@ const PARTING: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) globals: Globals,
-    pub(super) output: Output,
+    pub(super) output: Arc<Output>,
     pub(super) cancel: CancellationToken,
     /// What is written beside the command's own work; the end gives it a moment.
     pub(super) beside: TaskTracker,

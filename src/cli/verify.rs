@@ -40,6 +40,15 @@ struct Document<'a> {
     failed: &'a [Failed],
 }
 
+/// The one archive that was asked about and could not be read.
+#[derive(Debug, Serialize)]
+struct Unread<'a> {
+    #[serde(flatten)]
+    path: &'a Path,
+    error: &'a str,
+    exit: u8,
+}
+
 #[derive(Debug, Serialize)]
 struct Failed {
     #[serde(flatten)]
@@ -92,6 +101,11 @@ fn print(context: &Context, found: &[(PathBuf, Report)], failed: &[Failed]) -> a
             let one = archives.pop();
             context.output.document(&one)
         }
+        (0, [one]) => context.output.document(&Unread {
+            path: &one.path,
+            error: &one.reason,
+            exit: Exit::Failed.code(),
+        }),
         _ => context.output.document(&Document { archives, failed }),
     }
 }
@@ -153,7 +167,9 @@ async fn check(context: &Context, path: &FilePath) -> Result<Report, VerifyError
             line.say(|| say(path, now));
         }
     };
-    let (report, ()) = tokio::join!(checking, telling);
+    // The thread that a silent pipe holds has news to tell for ever.
+    let telling = context.cancel.run_until_cancelled(telling);
+    let (report, _) = tokio::join!(checking, telling);
     report
 }
 

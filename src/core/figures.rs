@@ -78,6 +78,11 @@ pub fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
+/// The verb for so many: `has` for one, `have` for more.
+pub fn verb<'a>(number: usize, one: &'a str, more: &'a str) -> &'a str {
+    if number == 1 { one } else { more }
+}
+
 /// Entries of a mount with their number (`1 entry`, `3 entries`).
 pub fn entries(number: u64) -> String {
     match number {
@@ -89,6 +94,12 @@ pub fn entries(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn verbs_follow_their_number() {
+        let has = |number| verb(number, "has", "have");
+        assert_eq!([has(0), has(1), has(2)], ["have", "has", "have"]);
+    }
 
     #[test]
     fn figures_keep_within_their_columns() {

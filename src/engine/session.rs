@@ -201,6 +201,14 @@ impl Session {
         self.inner.keep.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// Waits until no request runs any more, for so long at most: one that was cancelled may have something to take back.
+    pub async fn rest(&self, limit: Duration) {
+        let mut activity = self.activity();
+        let resting = activity.wait_for(|now| *now != Activity::Busy);
+        // What runs even then ends with its helper.
+        tokio::time::timeout(limit, resting).await.ok();
+    }
+
     /// Watches whether requests run, for leases.
     pub(super) fn activity(&self) -> watch::Receiver<Activity> {
         self.inner.table.activity()

@@ -10,6 +10,7 @@ use vole_agent::proto::{Entry, Kind, Order};
 
 use super::restore::existing::{alone, is_empty, reason, unused};
 use super::writable::{self, Now, Seen, at, refusal};
+use crate::core::figures;
 use crate::engine::{Engine, EngineError, Purpose, Session};
 use crate::journal::{JournalId, Listed, Operation, Restore, Site, Stage, Store, Undoing, Unfinished};
 use crate::model::{BytePath, Mount, MountId, VolumeName};
@@ -273,8 +274,10 @@ async fn decide(engine: &Engine, unfinished: &Unfinished) -> Result<Doing, Engin
     if makes && !now.mount.attachments.is_empty() {
         let users: Vec<&str> = now.mount.attachments.iter().map(|one| one.container.as_str()).collect();
         return Err(refusal(format!(
-            "{} knows the volume {name}, which is not whole: remove the container first",
-            users.join(", ")
+            "{} {} the volume {name}, which is not whole: remove the {} first",
+            users.join(", "),
+            figures::verb(users.len(), "knows", "know"),
+            figures::verb(users.len(), "container", "containers")
         )));
     }
     unused(&now, name)?;

@@ -14,6 +14,7 @@ use super::prune::{self, Scope, Step};
 use super::restore::existing::reason;
 use super::restore::{Progress, Report};
 use super::writable::refusal;
+use crate::core::figures;
 use crate::engine::{Engine, EngineError};
 use crate::model::{Mount, Orphan, VolumeName};
 
@@ -59,8 +60,11 @@ fn attached(mount: &Mount) -> Option<String> {
     if !users.is_empty() {
         let users: Vec<&str> = users.into_iter().collect();
         return Some(format!(
-            "{} knows it by its name {name}, running or not: remove the container first, and make it anew with the new name",
-            users.join(", ")
+            "{} {} it by its name {name}, running or not: remove the {} first, and make {} anew with the new name",
+            users.join(", "),
+            figures::verb(users.len(), "knows", "know"),
+            figures::verb(users.len(), "container", "containers"),
+            figures::verb(users.len(), "it", "them")
         ));
     }
     (mount.orphan != Orphan::Yes).then(|| format!("{name} may be in use: {}", mount.reason))

@@ -60,7 +60,12 @@ fn a_killed_backup_leaves_nothing_that_is_listed(engine: &Engine) {
 /// A backup that has begun to write its archive and is stopped there.
 fn stopped(engine: &Engine, home: &Home) -> (Child, Pid) {
     let on = vole().on(engine.host());
-    let child = on.command(home, &["backup", "big"]).spawn().unwrap();
+    let child = on
+        .command(home, &["backup", "big", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let pid = Pid::from_child(&child);
     until("its archive grows", PATIENCE, || {
         let grows = |path: &PathBuf| fs::metadata(path).is_ok_and(|meta| meta.len() > 0);
@@ -103,10 +108,17 @@ fn what_fails_leaves_nothing(engine: &Engine) {
         .expect(1);
     assert!(nowhere.stderr.contains("make it first"), "{}", nowhere.stderr);
 
-    let (mut child, pid) = stopped(engine, &home);
+    let (child, pid) = stopped(engine, &home);
     kill_process(pid, Signal::INT).unwrap();
     kill_process(pid, Signal::CONT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.ends_with("vole: cancelled\n"), "{said}");
+    assert_eq!(
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap(),
+        serde_json::json!({"archives": [], "failed": [], "cancelled": true})
+    );
     nothing_is_left("an interrupt");
 
     let (mut child, pid) = stopped(engine, &home);

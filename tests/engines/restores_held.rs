@@ -17,6 +17,7 @@ use crate::world::{on_own_engines, vole};
 on_own_engines! {
     a_killed_helper_leaves_the_old
     a_signal_leaves_the_old
+    a_silent_engine_holds_up_no_interrupt
     rivals_are_refused_and_disturb_nothing
     nothing_comes_over_what_was_cut_short_until_it_is_recovered
 }
@@ -156,6 +157,50 @@ fn a_signal_leaves_the_old(engine: &Engine) {
                 .json();
             assert_eq!(recovered["recovered"], serde_json::json!([]), "{signal:?}: {said}");
         }
+    }
+}
+
+/// An engine that is stopped; it goes on when dropped.
+struct Silent(Pid);
+
+impl Silent {
+    fn new(engine: &Engine) -> Self {
+        let pid = Pid::from_raw(engine.pid().try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
+        Self(pid)
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        // One that is gone needs not go on.
+        kill_process(self.0, Signal::CONT).ok();
+    }
+}
+
+fn a_silent_engine_holds_up_no_interrupt(engine: &Engine) {
+    let scene = Scene::set(engine);
+    let dst = engine.mount_point("dst");
+    let (old, names) = (likeness(&dst), engine.volume_names());
+    for args in TARGETS {
+        let held = scene.hold(args);
+        let silent = Silent::new(engine);
+        held.signal(Signal::INT);
+        let Held { mut child, stdin, .. } = held;
+        // Less than the engine's own timeouts take one after another.
+        until("it ends", PATIENCE / 2, || child.try_wait().unwrap());
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(130), "{said}");
+        assert!(said.contains("`vole recover`"), "{said}");
+        drop(silent);
+        engine.wait_without_helpers();
+        let ran = scene.on.run_in(&scene.home, &["recover", "--yes", "--json"]).expect(0);
+        assert_eq!(ran.json()["failed"], serde_json::json!([]), "{said}");
+        assert_eq!(likeness(&dst), old, "{said}");
+        assert_eq!(engine.volume_names(), names, "{said}");
+        no_staging(&dst);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Arguments of what makes, lists and checks archives.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use vole_agent::proto::archive::Compression;
@@ -22,6 +22,13 @@ pub struct Backup {
     /// How archives are compressed.
     #[arg(long, value_enum, default_value_t = CompressionWord::Zstd)]
     pub compress: CompressionWord,
+}
+
+impl Backup {
+    /// Whether the archive goes to standard output.
+    pub(in crate::cli) fn is_piped(&self) -> bool {
+        self.to.as_deref() == Some(Path::new("-"))
+    }
 }
 
 /// How containers are treated while what they use is copied.

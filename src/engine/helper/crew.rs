@@ -16,6 +16,9 @@ use crate::engine::guard::Guard;
 /// How long to wait for removals.
 const SETTLE: Duration = Duration::from_secs(10);
 
+/// How long to wait for them once an engine has let that time pass.
+const SETTLE_AGAIN: Duration = Duration::from_secs(1);
+
 /// How long it is believed that no helper can run: to find it out again takes seconds.
 const REFUSED: Duration = Duration::from_secs(30);
 
@@ -34,6 +37,8 @@ struct Inner {
     marks: AtomicU64,
     /// Whether the engine could not mount a channel's directory.
     no_channels: AtomicBool,
+    /// Whether the engine let the time for removals pass.
+    stalled: AtomicBool,
     /// When and why no helper could run.
     refused: StdMutex<Option<(Instant, String)>>,
 }
@@ -62,6 +67,7 @@ impl Crew {
             removing: watch::Sender::new(0),
             marks: AtomicU64::new(0),
             no_channels: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
             refused: StdMutex::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -131,6 +137,12 @@ impl Crew {
     pub(crate) async fn settle(&self) {
         let mut removing = self.inner.removing.subscribe();
         let settled = removing.wait_for(|count| *count == 0);
-        let _in_time = tokio::time::timeout(SETTLE, settled).await;
+        // An operation waits, and the program's end does once more: not twice as long for the same silent engine.
+        let limit = match self.inner.stalled.load(Ordering::Relaxed) {
+            true => SETTLE_AGAIN,
+            false => SETTLE,
+        };
+        let in_time = tokio::time::timeout(limit, settled).await.is_ok();
+        self.inner.stalled.store(!in_time, Ordering::Relaxed);
     }
 }

@@ -1,5 +1,7 @@
 //! A target that is there: whether it may be replaced, what it holds, and how the new contents take the place of the old ones.
 
+use std::time::Duration;
+
 use rustix::io::Errno;
 use time::OffsetDateTime;
 use vole_agent::proto::archive::{Placing, TAKEN, Unpacked};
@@ -18,6 +20,9 @@ use crate::model::{BytePath, Mount, MountId};
 use crate::ops::recover;
 use crate::ops::writable::{self, Now, Seen, at, refusal};
 use crate::text;
+
+/// How long an agent is waited for that takes back what it made; another one goes on where it is then.
+const TIDYING: Duration = Duration::from_secs(10);
 
 /// What a look at a target found.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,8 +55,10 @@ pub(in crate::ops) fn unused(now: &Now, name: &str) -> Result<(), EngineError> {
     match live.as_slice() {
         [] => Ok(()),
         live => Err(refusal(format!(
-            "{} has {name} mounted: stop it first, and start it again when all is done",
-            live.join(", ")
+            "{} {} {name} mounted: stop {them} first, and start {them} again when all is done",
+            live.join(", "),
+            figures::verb(live.len(), "has", "have"),
+            them = figures::verb(live.len(), "it", "them")
         ))),
     }
 }
@@ -197,7 +204,8 @@ pub(super) async fn run(engine: &Engine, plan: &Plan, feed: Feed, job: &Job<'_>)
         let ready = filling::fill(&session, unpack, feed, job.teller, job.cancel).await?;
         (job.check)(&ready.unpacked, &ready.fed)?;
         fault::point("restore:before-confirm");
-        let again = self::now(engine, mount).await?;
+        let again = job.cancel.run_until_cancelled(self::now(engine, mount));
+        let again = again.await.ok_or(EngineError::Cancelled)??;
         same(&now, &again)?;
         unused(&again, &mount.name)?;
         if job.cancel.is_cancelled() {
@@ -220,6 +228,11 @@ pub(super) async fn run(engine: &Engine, plan: &Plan, feed: Feed, job: &Job<'_>)
         }
         Err(error) => Err((None, error)),
     };
+    if ended.is_err() {
+        // The agent takes back what it made. Killed together with its helper while it does, it could leave the time of the
+        // root as the last removal made it.
+        session.rest(TIDYING).await;
+    }
     drop(session);
     let Broken { made, error } = match ended {
         Ok(unpacked) => {
@@ -271,10 +284,14 @@ async fn mend(
     broken: Broken,
 ) -> Result<Unpacked, EngineError> {
     let Broken { made, error } = broken;
-    engine.release().await;
     let mended = async {
-        // Whoever came meanwhile sees half of it until this is done.
-        let (session, root, ..) = open(engine, plan, mount, false).await?;
+        let opening = async {
+            engine.release().await;
+            // Whoever came meanwhile sees half of it until this is done.
+            open(engine, plan, mount, false).await
+        };
+        let (session, root, ..) = fresh::answered(opening).await?;
+        // Not bounded: to delete half of a large archive takes its time.
         let (mended, notes) = session.mend(root, Some(writer.id().as_str())).await?;
         match notes.first() {
             Some(note) if mended.is_empty() => Err(EngineError::Agent(note.clone())),

@@ -1,6 +1,9 @@
 //! A volume that is made for an archive's contents: it is in the journal before it is there, and gone again unless all of
 //! it came to its end.
 
+use std::future::Future;
+use std::time::Duration;
+
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use vole_agent::proto::archive::{Placing, Unpack, Unpacked};
@@ -15,6 +18,10 @@ use crate::journal::{Header, Operation, Restore, Site, Store, Writer};
 use crate::model::{BytePath, MountId, MountKind, VolumeName};
 use crate::ops::create::{self, CreateError};
 use crate::ops::writable::{self, refusal};
+
+/// How long an engine may take, after a bad end, to show that it still answers. A little more than the wait for helpers that
+/// are let go: an engine that was silent for all of that is not asked for long.
+const ANSWERS: Duration = Duration::from_secs(12);
 
 /// Says why what is ready is not what was to come.
 type Check<'a> = dyn Fn(&Unpacked, &Fed) -> Result<(), EngineError> + Send + Sync + 'a;
@@ -270,12 +277,29 @@ async fn compare(engine: &Engine, made: &VolumeRow) -> Result<(), EngineError> {
     }
 }
 
+/// Asks an engine that may have caused the bad end: whoever cancels because it is silent shall not wait for it again.
+///
+/// # Errors
+///
+/// As what is asked, or [`EngineError::Timeout`].
+pub(super) async fn answered<T>(asking: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
+    let silent = |_| EngineError::Timeout {
+        what: "clean up".to_owned(),
+        seconds: ANSWERS.as_secs(),
+    };
+    tokio::time::timeout(ANSWERS, asking).await.map_err(silent)?
+}
+
 /// Removes a volume that was made and is not whole. Only the one that was made, and never by force.
 async fn remove(engine: &Engine, made: &VolumeRow) -> Result<(), EngineError> {
-    // The helper that has it mounted is removed first.
-    engine.release().await;
     let name = VolumeName::new(made.name.as_str());
-    compare(engine, made).await?;
+    answered(async {
+        // The helper that has it mounted is removed first.
+        engine.release().await;
+        compare(engine, made).await
+    })
+    .await?;
+    // Not bounded: to delete what a large volume holds takes its time.
     engine.changes()?.remove_volume(&name).await?;
     match engine.daemon.volume(&name).await? {
         None => Ok(()),
