@@ -9,9 +9,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
-use vole_test_support::{Engine, Home};
+use vole_test_support::{Engine, Home, attributes};
 
-use crate::dump::attributes;
 use crate::owning::awkward;
 use crate::removal::{sleeping, volume};
 use crate::world::{on_own_engines, vole};

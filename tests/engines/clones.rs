@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use vole_test_support::{Engine, Family, Home};
+use vole_test_support::{Engine, Family, Home, likeness};
 
-use crate::dump::likeness;
 use crate::owning::awkward;
 use crate::removal::{container, volume};
 use crate::restores::{ends, labels, words};

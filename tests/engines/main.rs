@@ -14,7 +14,6 @@ mod backups_hard;
 mod browse;
 mod clones;
 mod demo;
-mod dump;
 mod harness;
 mod helpers;
 mod journeys;

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::fs::{XattrFlags, lsetxattr};
-use vole_test_support::{Engine, Family, Home, PATIENCE, Pty, until};
+use vole_test_support::{Engine, Family, Home, PATIENCE, Pty, attributes, dump, until};
 
-use crate::dump::{attributes, dump};
 use crate::removal::{container, sleeping, volume};
 use crate::world::{self, on_own_engines, vole};
 

@@ -7,9 +7,8 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use vole_test_support::{Engine, Family, Home, PATIENCE, Proxy, until};
+use vole_test_support::{Engine, Family, Home, PATIENCE, Proxy, dump, until};
 
-use crate::dump::dump;
 use crate::removal::volume;
 use crate::world::{on_own_engines, vole};
 

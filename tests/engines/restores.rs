@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use vole_test_support::{Engine, Home, PATIENCE, Pty, Ran, Vole, until};
+use vole_test_support::{Engine, Home, PATIENCE, Pty, Ran, Vole, likeness, until};
 
-use crate::dump::likeness;
 use crate::owning::awkward;
 use crate::removal::{sleeping, volume};
 use crate::world::{on_own_engines, vole};

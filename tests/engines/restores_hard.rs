@@ -4,9 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use vole_test_support::{Engine, Family, Home, Vole};
+use vole_test_support::{Engine, Family, Home, Vole, likeness};
 
-use crate::dump::likeness;
 use crate::owning::awkward;
 use crate::removal::volume;
 use crate::restores::{archive, fed, no_staging, words};

@@ -6,9 +6,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use vole_test_support::{Engine, Home, PATIENCE, Vole, until};
+use vole_test_support::{Engine, Home, PATIENCE, Vole, likeness, until};
 
-use crate::dump::likeness;
 use crate::owning::awkward;
 use crate::removal::volume;
 use crate::restores::{ends, fed, no_staging, words};

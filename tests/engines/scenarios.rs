@@ -9,9 +9,8 @@ use std::process::Command;
 
 use rustix::fs::{XattrFlags, lsetxattr};
 use serde_json::Value;
-use vole_test_support::{Engine, Family, Home, IMAGE, PATIENCE, until};
+use vole_test_support::{Engine, Family, Home, IMAGE, PATIENCE, dump, until};
 
-use crate::dump::dump;
 use crate::world::{self, vole};
 
 /// What mends a scenario.

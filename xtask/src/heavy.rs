@@ -1,23 +1,47 @@
 //! The checks that take too long for every run of the tests: a minute of idleness, a million entries, huge files.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt as _, fchown, symlink};
+use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context as _, anyhow, ensure};
-use vole_test_support::{Engine, FakeEngine, FakeFleet, Family, Home, PATIENCE, Pty, Vole};
+use anyhow::{Context as _, bail, ensure};
+use serde_json::Value;
+use vole_test_support::{Engine, FakeEngine, FakeFleet, Home, PATIENCE, Pty, Vole, likeness};
 
-use crate::program;
+use crate::bench::{docker, grow};
+use crate::{peaks, program};
 
-/// Runs them all; the first that fails ends it.
-pub(crate) fn run() -> anyhow::Result<()> {
+/// Entries of the large tree.
+const MILLION: usize = 1_000_000;
+/// What the agent and the program may take at a million entries, in kB.
+const AGENT: u64 = 64_000;
+const CLIENT: u64 = 40_000;
+
+/// A check; it fails where what it looks at is not so.
+type Check = fn(&Vole) -> anyhow::Result<()>;
+
+const CHECKS: [(&str, Check); 4] = [
+    ("idle", idle_minute),
+    ("volumes", many_volumes),
+    ("huge", huge_file),
+    ("million", million),
+];
+
+/// Runs them all, or those that are named; the first that fails ends it.
+pub(crate) fn run(only: &[&str]) -> anyhow::Result<()> {
+    let known = |name: &&&str| CHECKS.iter().any(|(known, _)| *known == **name);
+    if let Some(unknown) = only.iter().find(|name| !known(name)) {
+        bail!(
+            "no check is called {unknown}; there are: {}",
+            CHECKS.map(|(name, _)| name).join(" ")
+        );
+    }
     let vole = program::vole()?;
-    idle_minute(&vole)?;
-    many_volumes(&vole)?;
-    let engine = Engine::start(Family::Docker).map_err(|why| anyhow!("no private dockerd: {}", why.0))?;
-    let vole = vole.on(engine.host());
-    huge_file(&vole, &engine)?;
-    million(&vole, &engine)?;
+    for (_, check) in CHECKS.iter().filter(|(name, _)| only.is_empty() || only.contains(name)) {
+        check(&vole)?;
+    }
     println!("all is well");
     Ok(())
 }
@@ -66,7 +90,9 @@ fn many_volumes(vole: &Vole) -> anyhow::Result<()> {
 }
 
 /// A sparse file of 9 GiB: its end is read at once, and a range of it costs no more than the range.
-fn huge_file(vole: &Vole, engine: &Engine) -> anyhow::Result<()> {
+fn huge_file(vole: &Vole) -> anyhow::Result<()> {
+    let engine = docker()?;
+    let vole = vole.on(engine.host());
     engine.run(["volume", "create", "huge"]);
     let file = File::create(engine.mount_point("huge").join("file"))?;
     file.set_len(9 << 30)?;
@@ -93,20 +119,132 @@ fn huge_file(vole: &Vole, engine: &Engine) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A million entries: the sums are those of GNU du.
-fn million(vole: &Vole, engine: &Engine) -> anyhow::Result<()> {
+/// A million entries: the sums are those of GNU du, and an archive of them brings all of it back, in little memory.
+fn million(vole: &Vole) -> anyhow::Result<()> {
+    let engine = docker()?;
+    let (vole, home) = (vole.on(engine.host()), Home::new());
     engine.run(["volume", "create", "many"]);
     let path = engine.mount_point("many");
-    let entries = crate::bench::grow(&path, 1_000_000)?;
+    let entries = grow(&path, MILLION)? + vary(&path)?;
+    sums(&vole, &path, entries)?;
+    let before = likeness(&path);
+    ensure!(before.len() > MILLION, "the tree has only {} entries", before.len());
+    let to = engine.dir().display().to_string();
+    let copied = measured(&engine, &vole, &home, &["backup", "many", "--to", &to, "--json"], true)?;
+    let archive = copied["archives"][0]["path"]
+        .as_str()
+        .context("it says where the archive is")?;
+    ensure!(
+        copied["archives"][0]["status"] == "ok",
+        "the archive is partial: {copied}"
+    );
+    let checked = measured(&engine, &vole, &home, &["verify", archive, "--json"], false)?;
+    ensure!(checked["status"] == "ok", "the archive is not whole: {checked}");
+    measured(
+        &engine,
+        &vole,
+        &home,
+        &["restore", archive, "--as", "again", "--yes", "--json"],
+        true,
+    )?;
+    let after = likeness(&engine.mount_point("again"));
+    if let Some((one, other)) = before.iter().zip(&after).find(|(one, other)| one != other) {
+        bail!("it came back differently:\n{one}\n{other}");
+    }
+    ensure!(
+        before.len() == after.len(),
+        "{} entries came back of {}",
+        after.len(),
+        before.len()
+    );
+    println!("{} entries came back as they were", after.len());
+    Ok(())
+}
+
+/// Runs it to its end, and answers what it printed; told and judged is what it took of memory.
+fn measured(engine: &Engine, vole: &Vole, home: &Home, args: &[&str], helped: bool) -> anyhow::Result<Value> {
+    let start = Instant::now();
+    let (output, peaks) = peaks::watch(engine, vole.command(home, args).spawn()?)?;
+    let what = args.first().copied().unwrap_or_default();
+    println!(
+        "{what}: {:.1} s, the agent and vole at their peak {peaks}",
+        start.elapsed().as_secs_f64()
+    );
+    ensure!(
+        output.status.success(),
+        "{what} ended with {}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    ensure!(
+        (peaks.agent > 0) == helped,
+        "{what}: the agent's peak is {} kB",
+        peaks.agent
+    );
+    ensure!(
+        peaks.agent <= AGENT && peaks.client <= CLIENT,
+        "{what} takes too much memory"
+    );
+    serde_json::from_slice(&output.stdout).with_context(|| format!("{what} prints one document"))
+}
+
+/// Both sums of a tree.
+fn sums(vole: &Vole, path: &Path, entries: usize) -> anyhow::Result<()> {
     let document = vole.run(&["du", "--json", "many"]).json();
     let entry = &document["entries"][0];
     let output = Command::new("du")
         .args(["-s", "-x", "--block-size=1"])
-        .arg(&path)
+        .arg(path)
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let theirs: u64 = text.split_whitespace().next().context("du prints a number")?.parse()?;
     println!("{entries} entries: {} bytes, GNU du {theirs}", entry["bytes"]);
     ensure!(entry["bytes"] == theirs, "vole and du count differently");
     Ok(())
+}
+
+/// Gives the entries of a tree owners, modes and times that differ, and each hundredth directory a symlink and a FIFO.
+/// Returns how many entries that makes.
+fn vary(root: &Path) -> anyhow::Result<usize> {
+    let (mut made, mut count) = (0, 0_u32);
+    let (mut left, mut directories) = (vec![root.to_owned()], Vec::new());
+    while let Some(dir) = left.pop() {
+        for entry in fs::read_dir(&dir)? {
+            let entry = entry?;
+            count += 1;
+            match entry.file_type()?.is_dir() {
+                true => left.push(entry.path()),
+                false => mark(&entry.path(), count)?,
+            }
+        }
+        directories.push(dir);
+        if directories.len() % 100 == 0 {
+            let dir = directories.last().context("it was pushed")?;
+            symlink(format!("../nowhere/{count}"), dir.join("link"))?;
+            ensure!(
+                Command::new("mkfifo").arg(dir.join("fifo")).status()?.success(),
+                "mkfifo fails"
+            );
+            made += 2;
+        }
+    }
+    // The deepest first: what changes in a directory sets its time.
+    for dir in directories.iter().rev() {
+        count += 1;
+        mark(dir, count)?;
+    }
+    Ok(made)
+}
+
+/// Gives a file or directory the owner, mode and time of a number.
+fn mark(path: &Path, number: u32) -> anyhow::Result<()> {
+    let time = SystemTime::UNIX_EPOCH
+        + Duration::new(
+            1_600_000_000 + u64::from(number),
+            number.wrapping_mul(997) % 1_000_000_000,
+        );
+    let file = File::open(path)?;
+    fchown(&file, Some(number % 70_000), Some(number % 777))?;
+    file.set_permissions(fs::Permissions::from_mode(number.wrapping_mul(37) & 0o7777))?;
+    file.set_modified(time).with_context(|| path.display().to_string())
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod docs;
 mod heavy;
+mod peaks;
 mod program;
 mod screenshots;
 
@@ -17,9 +18,10 @@ cargo run -p xtask -- shot [COLUMNSxROWS] [KEYS] [-- VOLE ARGUMENTS]
                                                one picture of anything, as target/shot.svg and target/shot.png
 cargo run -p xtask -- engine docker|podman     a private engine with the tests' fleet, until its input ends
 cargo run -p xtask --release -- bench [screen] [volumes] [tree] [directory] [chown] [doctor] [backups] [restores]
-                                               [large] [memory]
+                                               [large]
                                                measures, and prints the README's table; needs root and 3 GB under /tmp
-cargo run -p xtask --release -- heavy          the long checks: a minute of idleness, a million entries, 10,000 volumes";
+cargo run -p xtask --release -- heavy [CHECK ...]
+                                               the long checks, or those that are named: idle, volumes, huge, million";
 
 /// Keeps a private engine with the fleet of the tests for whoever wants to look at it.
 fn engine(family: &str) -> anyhow::Result<()> {
@@ -51,7 +53,7 @@ fn main() -> ExitCode {
         ["screenshots", "--check"] => screenshots::check(),
         ["bench", only @ ..] => bench::run(only),
         ["engine", family] => engine(family),
-        ["heavy"] => heavy::run(),
+        ["heavy", only @ ..] => heavy::run(only),
         ["shot", rest @ ..] => screenshots::shot(rest),
         _ => {
             eprintln!("{USAGE}");

@@ -14,6 +14,7 @@ mod fleet;
 mod http;
 mod proxy;
 mod pty;
+mod tree;
 mod vole;
 mod wait;
 
@@ -23,5 +24,6 @@ pub use fleet::{Fleet, HOSTILE_CONTENT, HOSTILE_MARKS};
 pub use http::{Request, get};
 pub use proxy::Proxy;
 pub use pty::{CpuTimes, Pty};
+pub use tree::{attributes, dump, likeness};
 pub use vole::{Home, Ran, Vole};
 pub use wait::{PATIENCE, until};

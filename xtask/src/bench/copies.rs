@@ -4,14 +4,14 @@ use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use vole_test_support::{Engine, Home, IMAGE, Vole};
 
+use super::docker;
 use super::stats::{Pair, Table, paired};
-use super::{docker, tree};
 
 /// Pairs of the slow ones.
 const PAIRS: usize = 5;
@@ -52,14 +52,6 @@ pub(super) fn restores(vole: &Vole, table: &mut Table) -> anyhow::Result<()> {
     let bench = Bench::start(vole)?;
     bench.grow_many()?;
     bench.back(table)
-}
-
-/// Memory at a million entries.
-pub(super) fn memory(vole: &Vole, table: &mut Table) -> anyhow::Result<()> {
-    let bench = Bench::start(vole)?;
-    eprintln!("growing a tree of a million entries …");
-    tree::grow(&bench.volume("million")?, 1_000_000)?;
-    bench.at_their_peak(table)
 }
 
 impl Bench {
@@ -241,57 +233,6 @@ impl Bench {
         ensure!(status.success(), "docker cp ended with {status}");
         self.engine.run(["rm", &name]);
         Ok(took)
-    }
-
-    /// The largest memory of both sides over the backup of a million entries.
-    fn at_their_peak(&self, table: &mut Table) -> anyhow::Result<()> {
-        let to = self.out.display().to_string();
-        let mut child = self
-            .command(&["backup", "million", "--to", &to, "--json"])
-            .stdout(Stdio::null())
-            .spawn()?;
-        let (agent, client) = self.peaks(&mut child)?;
-        table.value(
-            "memory at their peak over a backup of a million entries: the agent; `vole`",
-            &format!("{:.1} MB; {:.1} MB", agent as f64 / 1e3, client as f64 / 1e3),
-        );
-        let archive = fs::read_dir(&self.out)?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .find(|path| path.extension().is_some_and(|end| end == "zst"))
-            .context("no archive was made")?;
-        let archive = archive.display().to_string();
-        let mut child = self
-            .command(&["restore", &archive, "--as", "again", "--yes", "--json"])
-            .stdout(Stdio::null())
-            .spawn()?;
-        let (agent, client) = self.peaks(&mut child)?;
-        table.value(
-            "the same over its restore",
-            &format!("{:.1} MB; {:.1} MB", agent as f64 / 1e3, client as f64 / 1e3),
-        );
-        Ok(())
-    }
-
-    /// Peaks in kB of the helper's agent and of the program itself, until it ends.
-    fn peaks(&self, child: &mut Child) -> anyhow::Result<(u64, u64)> {
-        let (mut agent, mut client) = (0, 0);
-        let mut pid = None;
-        let status = loop {
-            if let Some(status) = child.try_wait()? {
-                break status;
-            }
-            client = client.max(super::peak_of(&child.id().to_string()));
-            if pid.is_none() {
-                pid = super::helper_pids(&self.engine).into_iter().next();
-            }
-            agent = agent.max(pid.as_deref().map_or(0, super::peak_of));
-            std::thread::sleep(Duration::from_millis(10));
-        };
-        ensure!(
-            status.success() && agent > 0,
-            "it ended with {status}, the agent at {agent}"
-        );
-        Ok((agent, client))
     }
 
     fn command(&self, args: &[&str]) -> Command {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow, bail, ensure};
 use vole_test_support::{Engine, Family, Home, Vole};
 
-use crate::program;
+use crate::{peaks, program};
 use stats::{Table, paired};
 pub(crate) use tree::grow;
 
@@ -26,7 +26,7 @@ const PAIRS: usize = 7;
 type Bench = fn(&Vole, &mut Table) -> anyhow::Result<()>;
 
 /// All of them, in the order of the table.
-const BENCHES: [(&str, Bench); 10] = [
+const BENCHES: [(&str, Bench); 9] = [
     ("screen", screen::run),
     ("volumes", fleet::run),
     ("tree", big_tree),
@@ -36,7 +36,6 @@ const BENCHES: [(&str, Bench); 10] = [
     ("backups", copies::backups),
     ("restores", copies::restores),
     ("large", copies::large),
-    ("memory", copies::memory),
 ];
 
 /// Runs every benchmark, or those whose name is among `only`.
@@ -130,10 +129,11 @@ fn big_tree(vole: &Vole, table: &mut Table) -> anyhow::Result<()> {
         "the same volume, everything included: `vole du many` against `docker system df -v`",
         &pair,
     );
-    let peak = agent_memory(&whole, &home, &engine)?;
+    let run = whole.command(&home, &["du", "--json", "many"]).spawn()?;
+    let (_, peaks) = peaks::watch(&engine, run)?;
     table.value(
-        "memory of the agent at its peak, same volume",
-        &format!("{:.1} MB", peak as f64 / 1e3),
+        "memory at their peak, same volume: the agent; `vole`",
+        &peaks.to_string(),
     );
     for line in engine.run(["images", "--format", "{{.Repository}} {{.Size}}"]).lines() {
         if let Some(size) = line.strip_prefix("localhost/vole-agent ") {
@@ -171,42 +171,6 @@ fn cold(command: &mut Command) -> anyhow::Result<Duration> {
     ensure!(Command::new("sync").status()?.success(), "sync fails");
     std::fs::write("/proc/sys/vm/drop_caches", "3").context("the caches cannot be dropped")?;
     time(command)
-}
-
-/// Peak memory in kB of the agents of this engine while `vole du` runs.
-fn agent_memory(vole: &Vole, home: &Home, engine: &Engine) -> anyhow::Result<u64> {
-    let mut child = vole.command(home, &["du", "--json", "many"]).spawn()?;
-    let mut peak = 0;
-    let mut pids: Vec<String> = Vec::new();
-    while child.try_wait()?.is_none() {
-        if pids.is_empty() {
-            pids = helper_pids(engine);
-        }
-        peak = pids.iter().map(|pid| peak_of(pid)).max().unwrap_or(0).max(peak);
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    ensure!(peak > 0, "the agent was never seen");
-    Ok(peak)
-}
-
-/// The processes of the helpers that run.
-fn helper_pids(engine: &Engine) -> Vec<String> {
-    let pid = |id: String| {
-        let output = engine.try_run(&["inspect", "-f", "{{.State.Pid}}", &id]);
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
-    };
-    let pids = engine.helper_ids().into_iter().map(pid);
-    pids.filter(|pid| !pid.is_empty() && pid != "0").collect()
-}
-
-/// The most memory in kB that a process had; 0 of one that is gone.
-fn peak_of(pid: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line
-        .and_then(|rest| rest.split_whitespace().next())
-        .and_then(|word| word.parse::<u64>().ok());
-    kib.unwrap_or(0) * 1024 / 1000
 }
 
 #[cfg(test)]
