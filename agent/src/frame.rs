@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Read};
 
+use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -73,15 +74,82 @@ pub fn check_preamble(bytes: [u8; PREAMBLE]) -> Result<(), FrameError> {
 ///
 /// [`FrameError::TooLong`] when the body would be over [`MAX_FRAME`].
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
-    let frame = postcard::to_extend(message, vec![0; HEADER]).map_err(|_| FrameError::Malformed)?;
-    let len = frame.len() - HEADER;
-    let header = u32::try_from(len)
-        .ok()
-        .filter(|_| len <= MAX_FRAME)
-        .ok_or(FrameError::TooLong(len))?;
-    let mut frame = frame;
-    frame[..HEADER].copy_from_slice(&header.to_le_bytes());
+    let mut frame = Vec::new();
+    append(&mut frame, message)?;
     Ok(frame)
+}
+
+/// As [`encode()`], behind what is there already; nothing is added on an error.
+///
+/// # Errors
+///
+/// As [`encode()`].
+pub fn append<T: Serialize>(out: &mut Vec<u8>, message: &T) -> Result<(), FrameError> {
+    framed(out, |out| put(out, message))
+}
+
+/// As [`append()`], for a message whose last field is a string of bytes: these, which are lent. In the message it is empty.
+///
+/// # Errors
+///
+/// As [`append()`], and [`FrameError::Malformed`] for a message that ends in something else.
+pub fn append_with<T: Serialize>(out: &mut Vec<u8>, message: &T, bytes: &[u8]) -> Result<(), FrameError> {
+    framed(out, |out| {
+        put(out, message)?;
+        // The length of nothing.
+        if out.pop() != Some(0) {
+            return Err(FrameError::Malformed);
+        }
+        put(out, &bytes.len())?;
+        out.extend_from_slice(bytes);
+        Ok(())
+    })
+}
+
+fn put<T: Serialize>(out: &mut Vec<u8>, message: &T) -> Result<(), FrameError> {
+    postcard::serialize_with_flavor(message, Appending(out)).map_err(|_| FrameError::Malformed)
+}
+
+/// Puts a length in front of what `body` adds.
+fn framed(out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>) -> Result<(), FrameError>) -> Result<(), FrameError> {
+    let start = out.len();
+    out.extend_from_slice(&[0; HEADER]);
+    let done = body(out).and_then(|()| {
+        let len = out.len() - start - HEADER;
+        let header = u32::try_from(len).ok().filter(|_| len <= MAX_FRAME);
+        header.ok_or(FrameError::TooLong(len))
+    });
+    match done {
+        Ok(header) => {
+            out[start..start + HEADER].copy_from_slice(&header.to_le_bytes());
+            Ok(())
+        }
+        Err(error) => {
+            out.truncate(start);
+            Err(error)
+        }
+    }
+}
+
+/// Adds what postcard makes to a vector, strings of bytes as a whole: its own `to_extend` takes them one by one.
+struct Appending<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Appending<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }
 
 /// The length of the body behind a header.
@@ -116,6 +184,15 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
 ///
 /// When the stream breaks or ends within a frame, and for bytes that are no message.
 pub fn read<T: DeserializeOwned>(input: &mut impl Read) -> io::Result<Option<T>> {
+    read_into(input, &mut Vec::new())
+}
+
+/// As [`read()`], by way of memory that is used again for each frame.
+///
+/// # Errors
+///
+/// As [`read()`].
+pub fn read_into<T: DeserializeOwned>(input: &mut impl Read, body: &mut Vec<u8>) -> io::Result<Option<T>> {
     let mut header = [0; HEADER];
     let first = loop {
         match input.read(&mut header) {
@@ -127,14 +204,15 @@ pub fn read<T: DeserializeOwned>(input: &mut impl Read) -> io::Result<Option<T>>
         return Ok(None);
     }
     input.read_exact(&mut header[first..])?;
-    let mut body = vec![0; body_len(header)?];
-    input.read_exact(&mut body)?;
-    Ok(Some(decode(&body)?))
+    body.resize(body_len(header)?, 0);
+    input.read_exact(body)?;
+    Ok(Some(decode(body)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::archive::PackItem;
     use crate::proto::{FromAgent, Reply, ToAgent};
 
     #[test]
@@ -145,6 +223,26 @@ mod tests {
         };
         let bytes = encode(&message).unwrap();
         assert_eq!(read::<FromAgent>(&mut bytes.as_slice()).unwrap(), Some(message));
+    }
+
+    #[test]
+    fn bytes_that_are_lent_make_the_frame_of_bytes_that_are_owned() {
+        let of = |bytes: &[u8]| FromAgent::Reply {
+            id: 70_000,
+            reply: Reply::Pack(PackItem::Data(bytes.to_vec())),
+        };
+        let mut out = b"before".to_vec();
+        for len in [0, 1, 127, 128, 70_000] {
+            let bytes = vec![7; len];
+            out.truncate(6);
+            append_with(&mut out, &of(b""), &bytes).unwrap();
+            assert_eq!(out[6..], encode(&of(&bytes)).unwrap());
+        }
+        let huge = append_with(&mut out, &of(b""), &vec![1; MAX_FRAME]);
+        assert!(matches!(huge, Err(FrameError::TooLong(_))));
+        let other = append_with(&mut out, &ToAgent::Cancel { id: 1 }, b"x");
+        assert_eq!(other, Err(FrameError::Malformed));
+        assert_eq!(out[6..], encode(&of(&[7; 70_000])).unwrap(), "what failed adds nothing");
     }
 
     #[test]

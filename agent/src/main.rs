@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sha2::{Digest as _, Sha256};
 use vole_agent::archive::seal::seal;
-use vole_agent::fs::{Roots, Unpacker};
+use vole_agent::fs::{Coming, Roots, Unpacker};
 use vole_agent::proto::archive::{Compression, Pack, PackItem, Placing, Unpack, UnpackItem};
 use vole_agent::proto::{Fault, Place, UsageItem, VERSION};
 use vole_agent::serve::{Halt, serve};
@@ -152,15 +152,15 @@ fn pack(mut arguments: Vec<std::ffi::OsString>) -> ExitCode {
         hash.update(bytes);
         out.write_all(bytes).map_err(|_| Halt::Cancelled)
     };
-    let packed = Roots::open(&arguments).archive(&pack, |item| match item {
-        Some(PackItem::Data(bytes)) => put(&bytes),
-        Some(PackItem::Packed(packed)) => {
+    let packed = Roots::open(&arguments).archive(&pack, |coming| match coming {
+        Coming::Data(bytes) => put(bytes),
+        Coming::News(PackItem::Packed(packed)) => {
             for lack in packed.lacks {
                 eprintln!("{}: {:?}", lack.path.escape_ascii(), lack.want);
             }
             Ok(())
         }
-        Some(PackItem::Progress(_)) | None => Ok(()),
+        Coming::News(_) | Coming::Nothing => Ok(()),
     });
     let sealed = packed.and_then(|()| {
         let seal = seal(pack.compression, hash.finalize().into());

@@ -20,6 +20,8 @@ pub(crate) struct Outlet {
 #[derive(Default)]
 struct Queue {
     waiting: Vec<u8>,
+    /// What `waiting` is exchanged with while it is written: memory that is large is not asked for again and again.
+    spare: Vec<u8>,
     writing: bool,
     broken: Option<io::ErrorKind>,
 }
@@ -39,21 +41,22 @@ impl Outlet {
         }
     }
 
-    /// Queues bytes and, unless another thread is at it, writes all that is queued.
-    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<()> {
+    /// Queues what `put` adds to what waits and, unless another thread is at it, writes all that is queued. Where `put`
+    /// fails it has added nothing.
+    pub(crate) fn write<E: From<io::Error>>(&self, put: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
         let mut queue = lock(&self.queue);
         while queue.broken.is_none() && queue.waiting.len() > WAITING {
             queue = self.taken.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         if let Some(kind) = queue.broken {
-            return Err(kind.into());
+            return Err(io::Error::from(kind).into());
         }
-        queue.waiting.extend_from_slice(bytes);
+        put(&mut queue.waiting)?;
         if queue.writing {
             return Ok(());
         }
         queue.writing = true;
-        let mut batch = Vec::new();
+        let mut batch = std::mem::take(&mut queue.spare);
         while !queue.waiting.is_empty() {
             std::mem::swap(&mut batch, &mut queue.waiting);
             drop(queue);
@@ -68,9 +71,10 @@ impl Outlet {
                 queue.waiting = Vec::new();
                 queue.writing = false;
                 self.taken.notify_all();
-                return Err(error);
+                return Err(error.into());
             }
         }
+        queue.spare = batch;
         queue.writing = false;
         Ok(())
     }

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::frame;
+use crate::frame::{self, FrameError};
 use crate::outlet::Outlet;
+use crate::proto::archive::PackItem;
 use crate::proto::{Fault, FromAgent, Hello, Reply, Request, ToAgent, WINDOW};
 
 /// Requests that may run at once; one more is answered with [`Reply::Failed`].
@@ -136,6 +137,25 @@ impl Sink {
     /// [`Halt::Cancelled`] when the request was cancelled or the client is gone; [`Halt::Fault`] when the reply
     /// does not fit a frame.
     pub fn send(&self, reply: Reply) -> Result<(), Halt> {
+        self.take_credit()?;
+        self.write(reply)
+    }
+
+    /// As [`Sink::send`] of the next bytes of an archive, which are lent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sink::send`].
+    pub fn send_packed(&self, bytes: &[u8]) -> Result<(), Halt> {
+        self.take_credit()?;
+        let reply = FromAgent::Reply {
+            id: self.id,
+            reply: Reply::Pack(PackItem::Data(Vec::new())),
+        };
+        self.put(|out| frame::append_with(out, &reply, bytes))
+    }
+
+    fn take_credit(&self) -> Result<(), Halt> {
         let mut credit = lock(&self.gate.credit);
         loop {
             if self.cancelled() {
@@ -143,12 +163,10 @@ impl Sink {
             }
             if *credit > 0 {
                 *credit -= 1;
-                break;
+                return Ok(());
             }
             credit = self.gate.changed.wait(credit).unwrap_or_else(PoisonError::into_inner);
         }
-        drop(credit);
-        self.write(reply)
     }
 
     /// Whether the client cancelled this request or is gone; long loops ask now and then.
@@ -198,8 +216,9 @@ impl Sink {
                 if inbox.taken >= WINDOW / 4 {
                     let frames = std::mem::take(&mut inbox.taken);
                     drop(inbox);
-                    let credit = frame::encode(&FromAgent::Credit { id: self.id, frames })?;
-                    self.outlet.write(&credit)?;
+                    let credit = FromAgent::Credit { id: self.id, frames };
+                    self.outlet
+                        .write(|out| frame::append(out, &credit).map_err(io::Error::from))?;
                 }
                 return Ok(Some(frame));
             }
@@ -238,17 +257,37 @@ impl Sink {
     }
 
     fn write(&self, reply: Reply) -> Result<(), Halt> {
-        let frame = frame::encode(&FromAgent::Reply { id: self.id, reply }).map_err(|error| {
-            Halt::Fault(Fault {
+        let reply = FromAgent::Reply { id: self.id, reply };
+        self.put(|out| frame::append(out, &reply))
+    }
+
+    fn put(&self, put: impl FnOnce(&mut Vec<u8>) -> Result<(), FrameError>) -> Result<(), Halt> {
+        let put = |out: &mut Vec<u8>| put(out).map_err(Unsent::Unfit);
+        self.outlet.write(put).map_err(|error| match error {
+            Unsent::Unfit(error) => Halt::Fault(Fault {
                 errno: None,
                 path: Vec::new(),
                 message: error.to_string(),
-            })
-        })?;
-        self.outlet.write(&frame).map_err(|_| {
-            self.gate.cancel();
-            Halt::Cancelled
+            }),
+            Unsent::Broken => {
+                self.gate.cancel();
+                Halt::Cancelled
+            }
         })
+    }
+}
+
+/// Why a reply was not sent.
+enum Unsent {
+    /// It does not fit a frame.
+    Unfit(FrameError),
+    /// The connection broke.
+    Broken,
+}
+
+impl From<io::Error> for Unsent {
+    fn from(_: io::Error) -> Self {
+        Self::Broken
     }
 }
 
@@ -359,9 +398,10 @@ where
     W: Write + Send + 'static,
 {
     let outlet = Arc::new(Outlet::new(output));
-    let mut opening = frame::preamble().to_vec();
-    opening.extend(frame::encode(&FromAgent::Hello(backend.hello()))?);
-    outlet.write(&opening)?;
+    outlet.write(|out| {
+        out.extend_from_slice(&frame::preamble());
+        frame::append(out, &FromAgent::Hello(backend.hello())).map_err(io::Error::from)
+    })?;
 
     let running = Arc::new(Running::default());
     let result = receive(&backend, &mut input, &outlet, &running);
@@ -376,7 +416,8 @@ fn receive<B: Backend + ?Sized>(
     outlet: &Arc<Outlet>,
     running: &Arc<Running>,
 ) -> io::Result<()> {
-    while let Some(message) = frame::read(input)? {
+    let mut body = Vec::new();
+    while let Some(message) = frame::read_into(input, &mut body)? {
         match message {
             ToAgent::Request { id, request } => match running.start(id)? {
                 Some(gate) => spawn(
@@ -396,7 +437,7 @@ fn receive<B: Backend + ?Sized>(
                         path: Vec::new(),
                         message,
                     });
-                    outlet.write(&frame::encode(&FromAgent::Reply { id, reply })?)?;
+                    outlet.write(|out| frame::append(out, &FromAgent::Reply { id, reply }).map_err(io::Error::from))?;
                 }
             },
             // Both may cross a final reply on the way, so an unknown id is no error.

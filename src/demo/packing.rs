@@ -86,7 +86,7 @@ pub(super) fn pack(trees: &Trees, pack: &Pack, sink: &Sink) -> Result<Vec<Fault>
                 sink.send(Reply::Pack(PackItem::Progress(counts))).map_err(Stop)?;
             }
             let mut chunks = bytes.unwrap_or_default().chunks(CHUNK);
-            chunks.try_for_each(|chunk| sink.send(Reply::Pack(PackItem::Data(chunk.to_vec()))).map_err(Stop))
+            chunks.try_for_each(|chunk| sink.send_packed(chunk).map_err(Stop))
         },
     );
     let packed = packed.map_err(|Stop(halt)| halt)?;

@@ -367,17 +367,17 @@ impl Drop for Running {
 
 /// Writes requests, cancels and credit until the stream breaks; returns why it broke.
 pub(super) async fn write_loop(table: Arc<Table>, mut stream: impl AsyncWrite + Unpin) -> io::Error {
+    let mut bytes = Vec::new();
     loop {
         let messages = table.take_outgoing();
         if messages.is_empty() {
             table.wake.notified().await;
             continue;
         }
-        let mut bytes = Vec::new();
+        bytes.clear();
         for message in messages {
-            match frame::encode(&message) {
-                Ok(frame) => bytes.extend_from_slice(&frame),
-                Err(error) => refuse(&table, &message, error.to_string()),
+            if let Err(error) = frame::append(&mut bytes, &message) {
+                refuse(&table, &message, error.to_string());
             }
         }
         let written = match stream.write_all(&bytes).await {

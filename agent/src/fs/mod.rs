@@ -37,6 +37,7 @@ use meta::Meta;
 use resolve::Resolver;
 use root::Root;
 
+pub use pack::Coming;
 pub use unpack::Client as Unpacker;
 
 /// Serves directories of this machine.

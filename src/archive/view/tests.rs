@@ -197,8 +197,8 @@ fn frames_are_found_where_they_begin() {
     let (mut bytes, mut digest) = (Vec::new(), sha2::Sha256::default());
     vole_agent::fs::Roots::open([tree.path()])
         .archive(&pack, |item| {
-            if let Some(vole_agent::proto::archive::PackItem::Data(data)) = item {
-                sha2::Digest::update(&mut digest, &data);
+            if let vole_agent::fs::Coming::Data(data) = item {
+                sha2::Digest::update(&mut digest, data);
                 bytes.extend(data);
             }
             Ok(())

@@ -75,13 +75,25 @@ impl News {
     }
 }
 
+/// What comes of an archive that is written.
+#[derive(Debug)]
+pub enum Coming<'a> {
+    /// Its next bytes, at most 256 KiB.
+    Data(&'a [u8]),
+    /// What else is told of it.
+    News(PackItem),
+    /// Nothing, for a while.
+    Nothing,
+}
+
 impl Roots {
     /// See [`crate::proto::Request::Pack`].
     pub(super) fn pack(&self, pack: &Pack, sink: &Sink) -> Result<Vec<Fault>, Halt> {
-        self.archive(pack, |item| match item {
-            Some(item) => sink.send(Reply::Pack(item)),
-            None if sink.cancelled() => Err(Halt::Cancelled),
-            None => Ok(()),
+        self.archive(pack, |coming| match coming {
+            Coming::Data(bytes) => sink.send_packed(bytes),
+            Coming::News(item) => sink.send(Reply::Pack(item)),
+            Coming::Nothing if sink.cancelled() => Err(Halt::Cancelled),
+            Coming::Nothing => Ok(()),
         })?;
         Ok(Vec::new())
     }
@@ -93,11 +105,7 @@ impl Roots {
     ///
     /// What `deliver` returns; and when the place cannot be opened, the compression is not to be had, or no thread can be
     /// started.
-    pub fn archive(
-        &self,
-        pack: &Pack,
-        mut deliver: impl FnMut(Option<PackItem>) -> Result<(), Halt>,
-    ) -> Result<(), Halt> {
+    pub fn archive(&self, pack: &Pack, mut deliver: impl FnMut(Coming<'_>) -> Result<(), Halt>) -> Result<(), Halt> {
         let news = News::default();
         let mut told = Instant::now();
         let threads = match usize::try_from(pack.threads).unwrap_or(PRESSES) {
@@ -111,16 +119,16 @@ impl Roots {
             |bytes| {
                 if told.elapsed() >= PROGRESS {
                     told = Instant::now();
-                    deliver(Some(PackItem::Progress(news.counts()))).map_err(Stop)?;
+                    deliver(Coming::News(PackItem::Progress(news.counts()))).map_err(Stop)?;
                 }
                 let Some(bytes) = bytes else {
-                    return deliver(None).map_err(Stop);
+                    return deliver(Coming::Nothing).map_err(Stop);
                 };
                 let mut chunks = bytes.chunks(CHUNK);
-                chunks.try_for_each(|bytes| deliver(Some(PackItem::Data(bytes.to_vec()))).map_err(Stop))
+                chunks.try_for_each(|bytes| deliver(Coming::Data(bytes)).map_err(Stop))
             },
         );
-        deliver(Some(PackItem::Packed(packed.map_err(|Stop(halt)| halt)?)))
+        deliver(Coming::News(PackItem::Packed(packed.map_err(|Stop(halt)| halt)?)))
     }
 
     /// Writes the tree.
