@@ -135,7 +135,7 @@ fn build(arch: &str, is_own: bool, out: &Path) -> Result<Option<(PathBuf, String
         }
         None => {
             println!("no C compiler for {target}: this agent compresses by gzip alone");
-            cargo.arg("--no-default-features");
+            cargo.args(["--no-default-features", "--features", "pure"]);
         }
     }
     let output = cargo

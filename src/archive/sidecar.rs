@@ -16,8 +16,9 @@ use crate::store;
 
 /// What a sidecar says it is.
 const WHAT: &str = "vole.sidecar";
-/// The format's version; a file of a later one is not read.
-const VERSION: u32 = 1;
+/// The format's version; a file of another one is not read. The digest of version 1, of builds before the first release, was
+/// SHA-256.
+const VERSION: u32 = 2;
 /// Larger files are not read, in bytes: they are not ours.
 const LARGEST: u64 = 16 << 20;
 
@@ -137,8 +138,8 @@ fn parse(bytes: &[u8]) -> Result<Sidecar, String> {
     if head.what != WHAT {
         return Err("it is no sidecar of vole's".to_owned());
     }
-    if head.version > VERSION {
-        return Err(format!("a later vole wrote it (version {})", head.version));
+    if head.version != VERSION {
+        return Err(format!("another version of vole wrote it (format {})", head.version));
     }
     let sidecar: Sidecar =
         serde_json::from_slice(bytes).map_err(|error| format!("it cannot be understood: {error}"))?;

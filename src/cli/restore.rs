@@ -206,7 +206,7 @@ fn lines(plan: &Plan) -> Vec<String> {
 /// What came of it, in a line.
 pub(super) fn done(verb: &str, report: &Report) -> String {
     let proof = match &report.digest {
-        Some(digest) => format!(", sha256 {digest}"),
+        Some(digest) => format!(", blake3 {digest}"),
         None => ", without a proof that it is whole".to_owned(),
     };
     format!(

@@ -46,7 +46,7 @@ mod tests {
         assert_eq!(agent("riscv64"), None);
     }
 
-    /// Half of it compresses: zstd alone takes 0.4 MB. Where the musl target is not installed it carries glibc as well, of
+    /// Half of it compresses and hashes: zstd alone takes 0.4 MB. Where the musl target is not installed it carries glibc as well, of
     /// which 0.7 MB cannot be left out.
     #[test]
     fn every_agent_is_small() {
@@ -54,7 +54,7 @@ mod tests {
             let limit = if agent.target.ends_with("-gnu") {
                 2_300_000
             } else {
-                1_600_000
+                1_700_000
             };
             assert!(agent.bytes.len() <= limit, "{arch}: {} bytes", agent.bytes.len());
         }

@@ -72,7 +72,7 @@ impl Encoder {
             hex.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
         }
         let Counts { entries, bytes } = counts;
-        let text = format!("{TRAILER_MARK}entries={entries} bytes={bytes} sha256={hex}");
+        let text = format!("{TRAILER_MARK}entries={entries} bytes={bytes} blake3={hex}");
         self.records.clear();
         record(&mut self.records, b"comment", &[text.as_bytes()]);
         self.entry_with_records(top, out);

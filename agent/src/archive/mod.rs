@@ -8,19 +8,19 @@
 //!                    GNU header with binary numbers where they do not fit, then the contents. Directories come before
 //!                    what is in them; further names of a file are hardlinks to its first; files with more than 1 MiB of
 //!                    holes are old-GNU sparse ('S'). Every name, and every hardlink's target, begins with ./
-//!                    (archives of older builds have it only for the top)
 //! ./ again           the trailer: its 'x' header's comment = TRAILER_MARK + entries, bytes and digest; [`trailer`] makes it
 //! 1024 zero bytes
 //! ```
 //!
-//! Entries and bytes count what stands before the trailer; the digest is SHA-256 of every byte of the tar stream before
-//! the trailer's first header. Nothing may follow the zeros. So a flipped bit of the tar stream shows: before the trailer
+//! Entries and bytes count what stands before the trailer; the digest ([`digest`]) is BLAKE3 of every byte of the tar stream
+//! before the trailer's first header. Nothing may follow the zeros. So a flipped bit of the tar stream shows: before the trailer
 //! by the digest, behind it because a reader makes the trailer anew and compares it byte by byte.
 //!
 //! Compressed (zstd frames with checksums, or gzip members, of which a reader takes all), bits remain that no decompressor
 //! looks at (a gzip header's time, zstd's unused bits). So a [`seal`] follows: something that every decompressor
 //! passes over, with SHA-256 of all bytes of the file before it.
 
+pub mod digest;
 pub mod entry;
 mod header;
 pub mod left;
@@ -39,8 +39,8 @@ pub const BLOCK: usize = 512;
 pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
 /// What the comment of an archive's head begins with; JSON follows.
-pub const HEAD_MARK: &str = "vole.archive.1 ";
-/// What the comment of a trailer begins with; `entries=N bytes=N sha256=HEX` follows.
-pub const TRAILER_MARK: &str = "vole.trailer.1 ";
+pub const HEAD_MARK: &str = "vole.archive.2 ";
+/// What the comment of a trailer begins with; `entries=N bytes=N blake3=HEX` follows.
+pub const TRAILER_MARK: &str = "vole.trailer.2 ";
 /// Holes of a file, in bytes, from which on it is stored as sparse.
 pub const SPARSE_FROM: u64 = 1 << 20;

@@ -29,7 +29,7 @@ pub struct Checked {
     pub state: State,
     /// Entries that were read, and bytes of their contents.
     pub counts: Counts,
-    /// SHA-256 of the tar stream before its trailer; only when it is whole and ours.
+    /// The digest of the tar stream before its trailer; only when it is whole and ours.
     pub digest: Option<[u8; 32]>,
     /// JSON of its head.
     pub head: Option<Vec<u8>>,

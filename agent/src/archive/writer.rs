@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use sha2::{Digest as _, Sha256};
-
+use super::digest::Digest;
 use super::header::Encoder;
 use super::{BLOCK, END, Entry, Form};
 use crate::proto::archive::Counts;
@@ -44,7 +43,7 @@ pub trait Pieces {
     /// When it goes no further.
     fn take(&mut self, piece: &mut Piece) -> io::Result<()>;
 
-    /// SHA-256 of everything that it took.
+    /// The digest of everything that it took.
     ///
     /// # Errors
     ///
@@ -56,19 +55,19 @@ pub trait Pieces {
 #[derive(Debug)]
 pub struct Plain<W> {
     out: W,
-    hash: Sha256,
+    digest: Digest,
 }
 
 impl<W: Write> Pieces for Plain<W> {
     fn take(&mut self, piece: &mut Piece) -> io::Result<()> {
-        self.hash.update(piece.as_bytes());
+        self.digest.update(piece.as_bytes());
         self.out.write_all(piece.as_bytes())?;
         piece.filled = 0;
         Ok(())
     }
 
     fn digest(&mut self) -> io::Result<[u8; 32]> {
-        Ok(self.hash.clone().finalize().into())
+        Ok(self.digest.sum())
     }
 }
 
@@ -110,8 +109,8 @@ impl<W: Write> Writer<Plain<W>> {
     ///
     /// When it cannot be written.
     pub fn begin(out: W, head: &[u8]) -> io::Result<Self> {
-        let hash = Sha256::new();
-        Self::over(Plain { out, hash }, Piece::with_room(GATHER), head)
+        let digest = Digest::default();
+        Self::over(Plain { out, digest }, Piece::with_room(GATHER), head)
     }
 
     /// Ends the archive; `top` is the first entry again. What it holds and its digest, and where it was written.

@@ -56,7 +56,7 @@ pub struct Counts {
 pub struct Packed {
     /// Entries and bytes, as the trailer says them.
     pub counts: Counts,
-    /// The digest of the trailer: SHA-256 of every byte of the tar stream before it.
+    /// The trailer's [`digest`](crate::archive::digest): of every byte of the tar stream before it.
     pub digest: [u8; 32],
     /// What is not in it as it was, the first thousand.
     pub lacks: Vec<Lack>,
@@ -153,7 +153,7 @@ pub struct Unpacked {
     pub made: Counts,
     /// Entries and bytes of the whole archive.
     pub held: Counts,
-    /// SHA-256 of the tar stream before its trailer; `None` for an archive of another program.
+    /// The [`digest`](crate::archive::digest) of the tar stream before its trailer; `None` for an archive of another program.
     pub digest: Option<[u8; 32]>,
     /// What could not be made as it was, the first thousand.
     pub lacks: Vec<Lack>,

@@ -240,7 +240,7 @@ fn outcome(out: &mut Writer, outcome: &Result<Arc<Report>, EngineError>, part: b
         } else {
             "of the contents"
         };
-        out.field("compared", Role::Plain, &format!("sha256 {of} {digest}"));
+        out.field("compared", Role::Plain, &format!("blake3 {of} {digest}"));
     }
     if report.warned == 0 {
         return;

@@ -11,9 +11,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread::{Builder, Scope};
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
-
 use super::{PIECE, PRESSED, Press};
+use crate::archive::digest::Digest;
 use crate::archive::writer::{Piece, Pieces};
 use crate::proto::archive::Compression;
 
@@ -151,18 +150,18 @@ fn start_press<'scope>(
 
 /// Hashes pieces and deals them out.
 fn hash_all(steps: &Receiver<Step>, works: &[SyncSender<Piece>]) {
-    let mut hash = Sha256::new();
+    let mut digest = Digest::default();
     let mut turn = works.iter().cycle();
     for step in steps {
         match step {
             Step::Piece(piece) => {
-                hash.update(piece.as_bytes());
+                digest.update(piece.as_bytes());
                 if turn.next().is_none_or(|work| work.send(piece).is_err()) {
                     return;
                 }
             }
             // Who asked may have gone.
-            Step::Digest(answer) => drop(answer.send(hash.clone().finalize().into())),
+            Step::Digest(answer) => drop(answer.send(digest.sum())),
         }
     }
 }

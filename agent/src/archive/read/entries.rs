@@ -88,7 +88,7 @@ impl<S: Source> Reader<S> {
         self.feed.offset()
     }
 
-    /// SHA-256 of the tar stream before its trailer, once [`Self::next`] gave `None`; `None` for an archive of another
+    /// The digest of the tar stream before its trailer, once [`Self::next`] gave `None`; `None` for an archive of another
     /// program.
     pub fn digest(&self) -> Option<[u8; 32]> {
         self.ended.flatten()

@@ -1,10 +1,9 @@
 //! The bytes of a tar stream one after the other, with their digest up to where the last entry began.
 
-use sha2::{Digest as _, Sha256};
-
 use super::damage::{Broken, Wrong};
 use super::header::BLOCK;
 use super::open::{Ending, Source};
+use crate::archive::digest::Digest;
 
 /// First bytes that are kept: a block, and the start of what follows it.
 const START: usize = BLOCK + 64;
@@ -16,7 +15,7 @@ pub(super) struct Feed<S> {
     at: usize,
     /// Bytes of the buffer that are in the digest.
     hashed: usize,
-    hash: Sha256,
+    digest: Digest,
     /// Where in the buffer the bytes begin that wait until it is known whether they belong to the digest.
     held_from: Option<usize>,
     /// Such bytes of buffers before this one.
@@ -36,7 +35,7 @@ impl<S: Source> Feed<S> {
             buffer: Vec::new(),
             at: 0,
             hashed: 0,
-            hash: Sha256::new(),
+            digest: Digest::default(),
             held_from: None,
             held: Vec::new(),
             before: 0,
@@ -78,8 +77,8 @@ impl<S: Source> Feed<S> {
         self.held_from = None;
         if !self.held.is_empty() {
             match self.source.before() {
-                Some(before) => self.hash.clone_from(before),
-                None => self.hash.update(&self.held),
+                Some(before) => self.digest.clone_from(before),
+                None => self.digest.update(&self.held),
             }
             self.held.clear();
         }
@@ -89,12 +88,12 @@ impl<S: Source> Feed<S> {
     pub(super) fn cut(&mut self) -> (Vec<u8>, [u8; 32]) {
         let from = self.held_from.unwrap_or(self.at);
         if self.held.is_empty() {
-            self.hash.update(&self.buffer[self.hashed.min(from)..from]);
+            self.digest.update(&self.buffer[self.hashed.min(from)..from]);
             self.hashed = from;
         }
         let mut held = self.held.clone();
         held.extend_from_slice(&self.buffer[from..self.at]);
-        (held, self.hash.clone().finalize().into())
+        (held, self.digest.sum())
     }
 
     /// Bytes that can be had at once; none at the end.
@@ -113,13 +112,13 @@ impl<S: Source> Feed<S> {
         match &mut self.held_from {
             Some(from) => {
                 if self.held.is_empty() {
-                    self.hash.update(&self.buffer[self.hashed.min(*from)..*from]);
+                    self.digest.update(&self.buffer[self.hashed.min(*from)..*from]);
                 }
                 self.held.extend_from_slice(&self.buffer[*from..]);
                 *from = 0;
             }
             None if self.source.before().is_some() => {}
-            None => self.hash.update(&self.buffer[self.hashed..]),
+            None => self.digest.update(&self.buffer[self.hashed..]),
         }
         self.before += self.buffer.len() as u64;
         self.at = 0;
@@ -132,7 +131,7 @@ impl<S: Source> Feed<S> {
         let room = START.saturating_sub(self.start.len());
         self.start.extend(self.buffer.iter().take(room));
         if let Some(before) = self.source.before().filter(|_| self.held_from.is_none()) {
-            self.hash.clone_from(before);
+            self.digest.clone_from(before);
         }
         filled
     }

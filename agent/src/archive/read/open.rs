@@ -4,9 +4,9 @@
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::MultiGzDecoder;
-use sha2::Sha256;
 
 use super::damage::{Broken, Wrong};
+use crate::archive::digest::Digest;
 use crate::archive::seal::Watch;
 use crate::proto::archive::Compression;
 
@@ -40,7 +40,7 @@ pub trait Source {
     fn fill(&mut self, buffer: &mut Vec<u8>) -> Result<(), Broken>;
 
     /// The digest of all bytes before those that were filled in last, where the source makes it: then nobody else has to.
-    fn before(&self) -> Option<&Sha256> {
+    fn before(&self) -> Option<&Digest> {
         None
     }
 

@@ -5,10 +5,9 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, Scope};
 
-use sha2::{Digest as _, Sha256};
-
 use super::damage::{Broken, Wrong};
 use super::open::{Ending, Opened, Source};
+use crate::archive::digest::Digest;
 
 /// Buffers that wait for each thread, at most.
 const AHEAD: usize = 4;
@@ -30,7 +29,7 @@ enum Piece {
 pub struct Pipe {
     pieces: Receiver<Hashed>,
     back: SyncSender<Vec<u8>>,
-    before: Sha256,
+    before: Digest,
     ending: Ending,
     /// Why nothing comes any more.
     over: Option<Result<(), Broken>>,
@@ -66,7 +65,7 @@ impl Pipe {
         Ok(Self {
             pieces,
             back,
-            before: Sha256::new(),
+            before: Digest::default(),
             ending,
             over: None,
         })
@@ -75,11 +74,11 @@ impl Pipe {
 
 type Pieces = SyncSender<Result<Piece, Broken>>;
 /// A piece, and the digest of all bytes before it.
-type Hashed = (Result<Piece, Broken>, Sha256);
+type Hashed = (Result<Piece, Broken>, Digest);
 
 /// Passes pieces on, each with the digest of all before it.
 fn hash(decompressed: &Receiver<Result<Piece, Broken>>, hashed: &SyncSender<Hashed>) {
-    let mut digest = Sha256::new();
+    let mut digest = Digest::default();
     for piece in decompressed {
         let before = digest.clone();
         if let Ok(Piece::Bytes(bytes)) = &piece {
@@ -179,7 +178,7 @@ impl Source for Pipe {
         }
     }
 
-    fn before(&self) -> Option<&Sha256> {
+    fn before(&self) -> Option<&Digest> {
         Some(&self.before)
     }
 
