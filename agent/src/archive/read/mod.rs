@@ -11,6 +11,7 @@ mod open;
 mod pax;
 mod pipe;
 mod sparse;
+mod sum;
 
 pub(crate) use damage::shown;
 pub use damage::{Broken, Damage, Wrong};

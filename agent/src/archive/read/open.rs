@@ -2,10 +2,12 @@
 //! frames or members. Knows nothing of what is in the stream.
 
 use std::io::{self, BufRead, Read};
+use std::thread::Scope;
 
 use flate2::bufread::MultiGzDecoder;
 
 use super::damage::{Broken, Wrong};
+use super::sum::Sum;
 use crate::archive::digest::Digest;
 use crate::archive::seal::Watch;
 use crate::proto::archive::Compression;
@@ -139,11 +141,21 @@ impl<R: Read> Opened<R> {
     #[must_use]
     pub fn summed(mut self) -> Self {
         if let Some(Stream::Plain(raw)) = self.stream.as_mut().filter(|_| !self.started)
-            && raw.watch.is_none()
+            && raw.sum.is_none()
         {
             raw.watch(self.compression);
         }
         self
+    }
+
+    /// Lets a thread of this scope make what the file's bytes come to.
+    ///
+    /// # Errors
+    ///
+    /// When none can be started.
+    pub(super) fn sum_beside<'scope>(&mut self, scope: &'scope Scope<'scope, '_>) -> io::Result<()> {
+        let sum = self.stream.as_mut().and_then(|stream| stream.raw_mut().sum.as_mut());
+        sum.map_or(Ok(()), |sum| sum.beside(scope))
     }
 
     /// How it is compressed.
@@ -267,13 +279,14 @@ impl<R: Read> Source for Opened<R> {
                 sha256: None,
             };
         };
+        let sum = raw.sum.as_ref().and_then(|sum| sum.with(&raw.buffer));
         let tail = &raw.tail;
         let has = |mark: &[u8]| memchr::memmem::find(tail, mark).is_some();
         // Either half of what every seal starts with is enough: the other one may be what is damaged.
         let marked = has(b"vole") || has(&[0x2a, 0x4d, 0x18, 36, 0, 0, 0]) || has(&[40, 0, b'V', b'O', 36, 0]);
         let seal = match self.compression {
             Compression::None => Seal::Right,
-            _ if raw.watch.clone().is_some_and(Watch::is_sealed) => Seal::Right,
+            _ if sum.clone().is_some_and(Watch::is_sealed) => Seal::Right,
             _ if marked => Seal::Wrong,
             _ => Seal::Absent,
         };
@@ -284,7 +297,7 @@ impl<R: Read> Source for Opened<R> {
                 && (self.compression != Compression::None
                     || !has(b"ustar")
                     || has(crate::archive::TRAILER_MARK.as_bytes())),
-            sha256: raw.watch.as_ref().map(Watch::digest),
+            sha256: sum.as_ref().map(Watch::digest),
         }
     }
 }
@@ -315,7 +328,8 @@ struct Raw<R> {
     input: R,
     buffer: Vec<u8>,
     at: usize,
-    watch: Option<Watch>,
+    /// Of all bytes before the buffer.
+    sum: Option<Sum>,
     /// The last bytes.
     tail: Vec<u8>,
     total: u64,
@@ -329,7 +343,7 @@ impl<R: Read> Raw<R> {
             input,
             buffer: Vec::new(),
             at: 0,
-            watch: None,
+            sum: None,
             tail: Vec::new(),
             total: 0,
             failed: None,
@@ -358,20 +372,15 @@ impl<R: Read> Raw<R> {
         Ok(())
     }
 
-    /// Begins to watch for a seal.
+    /// Begins to watch for a seal, before anything but the first buffer is read.
     fn watch(&mut self, compression: Compression) {
-        let mut watch = Watch::new(compression);
-        watch.update(&self.buffer);
-        self.watch = Some(watch);
+        self.sum = Some(Sum::Here(Box::new(Watch::new(compression))));
     }
 
     /// Takes note of a buffer that has just been read.
     fn note(&mut self) {
         let bytes = self.buffer.as_slice();
         self.total += bytes.len() as u64;
-        if let Some(watch) = &mut self.watch {
-            watch.update(bytes);
-        }
         if bytes.len() >= TAIL {
             self.tail.clear();
             self.tail.extend_from_slice(&bytes[bytes.len() - TAIL..]);
@@ -386,6 +395,9 @@ impl<R: Read> Raw<R> {
 impl<R: Read> BufRead for Raw<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.at >= self.buffer.len() {
+            if let Some(sum) = &mut self.sum {
+                self.buffer = sum.take(std::mem::take(&mut self.buffer));
+            }
             room(&mut self.buffer);
             let count = loop {
                 match self.input.read(&mut self.buffer) {

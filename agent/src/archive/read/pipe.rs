@@ -1,5 +1,5 @@
-//! A tar stream that is decompressed on one thread and hashed on another, a few buffers ahead of who reads it: making files
-//! of it takes a processor for itself.
+//! A tar stream that is decompressed on one thread and hashed on another, a few buffers ahead of who reads it, and its file's
+//! bytes on a third: making files of it takes a processor for itself.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -53,12 +53,13 @@ impl Pipe {
     /// When a thread cannot be started.
     pub fn start<'scope, R: Read + Send + 'scope>(
         scope: &'scope Scope<'scope, '_>,
-        input: Opened<R>,
+        mut input: Opened<R>,
     ) -> io::Result<Self> {
         let (raw, decompressed) = sync_channel(AHEAD);
         let (hashed, pieces) = sync_channel(AHEAD);
         let (back, returned) = sync_channel(AHEAD * 3);
         let ending = input.ending();
+        input.sum_beside(scope)?;
         let thread = || Builder::new().stack_size(STACK);
         thread().spawn_scoped(scope, move || hash(&decompressed, &hashed))?;
         thread().spawn_scoped(scope, move || pump(input, &raw, &returned))?;
