@@ -82,12 +82,17 @@ pub(super) async fn run(context: &Context, engine: &Engine, options: &Recover) -
             }
         }
     }
-    for (operation, _, why) in &report.failed {
+    let warnings = report
+        .recovered
+        .iter()
+        .flat_map(|one| one.warnings.iter().map(|why| (&one.operation, why)));
+    let failed = report.failed.iter().map(|(operation, _, why)| (operation, why));
+    for (operation, why) in warnings.chain(failed) {
         warn(&format!("{operation}: {why}"));
     }
-    let lost = report.recovered.iter().filter(|one| one.lost).count();
+    let partly = |one: &recover::Recovered| one.lost || !one.warnings.is_empty();
     Ok(match (report.recovered.len(), report.failed.len()) {
-        (_, 0) if lost > 0 => Exit::Partly,
+        (_, 0) if report.recovered.iter().any(partly) => Exit::Partly,
         (done, failed) => Exit::of_parts(done, failed),
     })
 }
@@ -116,8 +121,8 @@ fn lines(plan: &Plan) -> Vec<String> {
     }
     for left in &plan.left {
         let words = match &left.found {
-            Ok(found) if found.is_empty() => continue,
-            Ok(found) => format!("{}: {}", found.join(", "), recover::Doing::Mend.words()),
+            Ok(found) if found.names.is_empty() => continue,
+            Ok(found) => format!("{}: {}", found.names.join(", "), recover::Doing::Mend.words()),
             Err(why) => format!("nothing can be done now: {}", text::printable_str(why)),
         };
         lines.push(format!("{}  {words}", text::printable_str(&left.mount.name)));
@@ -148,9 +153,15 @@ fn document(plan: &Plan, report: &Report, dry_run: bool) -> Value {
             "refused": left.found.as_ref().err(),
         })
     });
-    let recovered = report.recovered.iter().map(
-        |one| json!({ "operation": one.operation, "volume": one.volume, "outcome": one.outcome, "lost": one.lost }),
-    );
+    let recovered = report.recovered.iter().map(|one| {
+        json!({
+            "operation": one.operation,
+            "volume": one.volume,
+            "outcome": one.outcome,
+            "warnings": one.warnings,
+            "lost": one.lost,
+        })
+    });
     let failed = report
         .failed
         .iter()

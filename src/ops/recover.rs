@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
-use vole_agent::proto::{Entry, Kind, Order};
+use vole_agent::proto::archive::Mended;
+use vole_agent::proto::{Entry, Fault, Kind, Order};
 
 use super::restore::existing::{alone, is_empty, reason, unused};
 use super::writable::{self, Now, Seen, at, refusal};
@@ -68,14 +69,23 @@ impl Plan {
 pub struct Left {
     /// The mount.
     pub mount: Arc<Mount>,
-    /// Directories in it that restores left which were cut short; or why nothing can be done now.
-    pub found: Result<Vec<String>, String>,
+    /// What restores that were cut short left in it; or why nothing can be done now.
+    pub found: Result<Found, String>,
+}
+
+/// What was found in a mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Names of directories at its top.
+    pub names: Vec<String>,
+    /// Where that was.
+    pub root: Seen,
 }
 
 impl Left {
     /// Whether something was left in it, or nobody could look.
     pub fn is_something(&self) -> bool {
-        self.found.as_ref().map_or(true, |found| !found.is_empty())
+        self.found.as_ref().map_or(true, |found| !found.names.is_empty())
     }
 }
 
@@ -121,6 +131,8 @@ pub struct Recovered {
     pub volume: String,
     /// What stands there now.
     pub outcome: String,
+    /// What is not as it should be, all the same.
+    pub warnings: Vec<String>,
     /// Whether something has to be done by hand: what it held may be gone.
     pub lost: bool,
 }
@@ -192,7 +204,8 @@ pub async fn plan(
     let mut left = Vec::new();
     for mount in asked {
         // What the journal knows more of is done by it.
-        if !rows.iter().any(|row| row.volume == mount.name && row.doing.is_ok()) {
+        let does = |row: &Row| row.volume == mount.name && matches!(row.doing, Ok(Doing::Mend | Doing::Remove));
+        if !rows.iter().any(does) {
             let found = find(engine, mount).await.map_err(reason);
             let mount = Arc::clone(mount);
             left.push(Left { mount, found });
@@ -211,18 +224,18 @@ pub async fn plan(
 }
 
 /// Looks for what was left in a mount.
-async fn find(engine: &Engine, mount: &Mount) -> Result<Vec<String>, EngineError> {
+async fn find(engine: &Engine, mount: &Mount) -> Result<Found, EngineError> {
     let now = writable::now(engine, &mount.id, &mount.name, mount.kind, &BytePath::root()).await?;
     if let Some(why) = &now.survey.refused {
         return Err(refusal(why.clone()));
     }
     let (session, root) = writable::open(engine, &now.mount, Purpose::Measure).await?;
-    now.survey.check(&session, root, b"").await?;
-    let left = left_in(&session, root).await?;
-    if !left.is_empty() {
+    let (_, seen) = now.survey.check(&session, root, b"").await?;
+    let names = left_in(&session, root).await?;
+    if !names.is_empty() {
         unused(&now, &mount.name)?;
     }
-    Ok(left)
+    Ok(Found { names, root: seen })
 }
 
 type Read<T> = (Vec<T>, Vec<String>);
@@ -320,13 +333,19 @@ fn another(name: &str) -> String {
     format!("another {name} stands there now, which is left alone")
 }
 
-/// Whether an opened root is the one of a journal. Numbers of devices may change at a start of the host.
+/// Whether an opened root is the one of a journal.
 fn is_same(site: &Site, seen: Seen) -> bool {
-    let same_place = match (site.born, seen.born) {
+    let Site { dev, ino, born, .. } = *site;
+    is_root(Seen { dev, ino, born }, seen)
+}
+
+/// Whether two looks were at one root. Numbers of devices may change at a start of the host, and with each mount.
+fn is_root(then: Seen, seen: Seen) -> bool {
+    let same_place = match (then.born, seen.born) {
         (Some(then), Some(born)) => then == born,
-        _ => site.dev == seen.dev,
+        _ => then.dev == seen.dev,
     };
-    same_place && site.ino == seen.ino
+    same_place && then.ino == seen.ino
 }
 
 /// Carries a plan out, row by row. What could not be decided stays in the journal.
@@ -361,39 +380,91 @@ pub async fn run(
         let done = match (&left.found, cancel.is_cancelled()) {
             (_, true) => Err(EngineError::Cancelled),
             (Err(why), _) => Err(refusal(why.clone())),
-            (Ok(found), _) if found.is_empty() => continue,
-            (Ok(_), _) => mend_left(engine, &left.mount).await,
+            (Ok(found), _) if found.names.is_empty() => continue,
+            (Ok(found), _) => mend_left(engine, &left.mount, found).await,
         };
         let (operation, volume) = (UNKNOWN.to_owned(), left.mount.name.clone());
         match done {
-            Ok(outcome) => report.recovered.push(Recovered {
-                operation,
-                volume,
-                outcome,
-                lost: false,
-            }),
+            Ok(settled) => report.recovered.push(settled.of(operation, volume)),
             Err(error) => report.failed.push((operation, volume, reason(error))),
         }
     }
     Ok(report)
 }
 
+/// What came of it, before it is said of which operation.
+struct Settled {
+    outcome: String,
+    warnings: Vec<String>,
+    lost: bool,
+}
+
+impl Settled {
+    fn well(outcome: String) -> Self {
+        Self {
+            outcome,
+            warnings: Vec::new(),
+            lost: false,
+        }
+    }
+
+    fn of(self, operation: String, volume: String) -> Recovered {
+        Recovered {
+            operation,
+            volume,
+            outcome: self.outcome,
+            warnings: self.warnings,
+            lost: self.lost,
+        }
+    }
+}
+
 /// Brings to an end what no journal here knows of.
-async fn mend_left(engine: &Engine, mount: &Mount) -> Result<String, EngineError> {
+async fn mend_left(engine: &Engine, mount: &Mount, found: &Found) -> Result<Settled, EngineError> {
     let name = &mount.name;
     let _lock = alone(engine, &mount.id).await?;
     engine.release().await;
     let now = writable::now(engine, &mount.id, name, mount.kind, &BytePath::root()).await?;
     unused(&now, name)?;
     let (session, root) = writable::open(engine, &now.mount, Purpose::Unpack).await?;
-    now.survey.check(&session, root, b"").await?;
-    let (mended, notes) = session.mend(root, None).await?;
-    match (notes.into_iter().next(), mended.iter().any(|one| one.finished)) {
-        // What could not be mended still holds the old contents, or the new ones.
-        (Some(note), _) => Err(EngineError::Agent(note)),
-        (None, true) => Ok(format!("{name} holds the new contents")),
-        (None, false) => Ok(format!("{name} holds what it held before")),
+    let (_, seen) = now.survey.check(&session, root, b"").await?;
+    if !is_root(found.root, seen) || left_in(&session, root).await? != found.names {
+        return Err(changed());
     }
+    let (mended, notes) = session.mend(root, None).await?;
+    if left_in(&session, root).await?.is_empty() {
+        return settled(name, &mended, notes);
+    }
+    // What could not be mended still holds the old contents, or the new ones.
+    let why = notes.into_iter().next().map(EngineError::Agent);
+    Err(why.unwrap_or_else(|| refusal(format!("a restore left something in {name} again"))))
+}
+
+/// What it means that these were mended.
+fn settled(name: &str, mended: &[Mended], notes: Vec<Fault>) -> Result<Settled, EngineError> {
+    let mut notes = notes.into_iter();
+    if mended.is_empty() {
+        return match notes.next() {
+            // What could not be mended still holds the old contents, or the new ones.
+            Some(note) => Err(EngineError::Agent(note)),
+            None => Ok(Settled::well(format!(
+                "nothing was left half-done in {name}: it holds its old contents, or the new ones"
+            ))),
+        };
+    }
+    let outcome = match mended.iter().any(|one| one.finished) {
+        true => format!("{name} holds the new contents"),
+        false => format!("{name} holds what it held before"),
+    };
+    let warnings = notes.map(|note| reason(EngineError::Agent(note))).collect();
+    Ok(Settled {
+        warnings,
+        ..Settled::well(outcome)
+    })
+}
+
+fn changed() -> EngineError {
+    refusal("it is not as it was when the plan was made".to_owned())
 }
 
 async fn carry_out(engine: &Engine, store: &Store, row: &Row, planned: &Doing) -> Result<Recovered, EngineError> {
@@ -401,13 +472,13 @@ async fn carry_out(engine: &Engine, store: &Store, row: &Row, planned: &Doing) -
     let _lock = alone(engine, &unfinished.header.mount.id).await?;
     let doing = decide(engine, &unfinished).await?;
     if doing != *planned {
-        return Err(refusal("it is not as it was when the plan was made".to_owned()));
+        return Err(changed());
     }
     // The helper that looked at it is gone before anything is removed.
     engine.release().await;
-    let (outcome, lost) = match doing {
-        Doing::Forget(why) => (why, false),
-        Doing::Remove => (remove(engine, &row.volume).await?, false),
+    let settled = match doing {
+        Doing::Forget(why) => Settled::well(why),
+        Doing::Remove => Settled::well(remove(engine, &row.volume).await?),
         Doing::Mend => mend(engine, &unfinished).await?,
     };
     crate::fault::point("recover:done");
@@ -416,13 +487,13 @@ async fn carry_out(engine: &Engine, store: &Store, row: &Row, planned: &Doing) -
     marked
         .map_err(std::io::Error::other)
         .and_then(|marked| marked)
-        .map_err(|error| refusal(format!("{outcome}, but the journal could not be marked so: {error}")))?;
-    Ok(Recovered {
-        operation: row.operation.clone(),
-        volume: row.volume.clone(),
-        outcome,
-        lost,
-    })
+        .map_err(|error| {
+            refusal(format!(
+                "{}, but the journal could not be marked so: {error}",
+                settled.outcome
+            ))
+        })?;
+    Ok(settled.of(row.operation.clone(), row.volume.clone()))
 }
 
 /// Takes a journal, so that nobody else recovers the same.
@@ -453,7 +524,7 @@ async fn remove(engine: &Engine, name: &str) -> Result<String, EngineError> {
     }
 }
 
-async fn mend(engine: &Engine, unfinished: &Unfinished) -> Result<(String, bool), EngineError> {
+async fn mend(engine: &Engine, unfinished: &Unfinished) -> Result<Settled, EngineError> {
     let site = &unfinished.header.mount;
     let now = writable::now(engine, &site.id, &site.name, site.kind, &BytePath::root()).await?;
     unused(&now, &site.name)?;
@@ -463,25 +534,16 @@ async fn mend(engine: &Engine, unfinished: &Unfinished) -> Result<(String, bool)
         return Err(refusal(another(&site.name)));
     }
     let (mended, notes) = session.mend(root, Some(unfinished.id.as_str())).await?;
-    if let Some(note) = notes.first().filter(|_| mended.is_empty()) {
-        // What could not be mended still holds the old contents, or the new ones.
-        return Err(EngineError::Agent(note.clone()));
+    // In place nothing is staged that could be mended.
+    if mended.is_empty() && notes.is_empty() && restore(unfinished)?.in_place {
+        let outcome = format!(
+            "what {} held may be gone, and not all of the new contents are there: restore it again",
+            site.name
+        );
+        return Ok(Settled {
+            lost: true,
+            ..Settled::well(outcome)
+        });
     }
-    let name = &site.name;
-    if mended.is_empty() && !restore(unfinished)?.in_place {
-        let whole = format!("nothing was left half-done in {name}: it holds its old contents, or the new ones");
-        return Ok((whole, false));
-    }
-    let finished = mended.iter().any(|one| one.finished);
-    Ok(match (finished, restore(unfinished)?.in_place) {
-        (true, _) => (format!("{} holds the new contents", site.name), false),
-        (false, false) => (format!("{} holds what it held before", site.name), false),
-        (false, true) => (
-            format!(
-                "what {} held may be gone, and not all of the new contents are there: restore it again",
-                site.name
-            ),
-            true,
-        ),
-    })
+    settled(&site.name, &mended, notes)
 }

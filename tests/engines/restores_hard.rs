@@ -4,17 +4,18 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use vole_test_support::{Engine, Family, Home, Vole, likeness};
+use vole_test_support::{Engine, Family, Home, IMAGE, Vole, likeness};
 
 use crate::owning::awkward;
 use crate::removal::volume;
-use crate::restores::{archive, fed, no_staging, words};
+use crate::restores::{archive, ends, fed, no_staging, words};
 use crate::world::{self, on_own_engines, vole};
 
 on_own_engines! {
     what_is_no_whole_archive_changes_nothing
     a_pipe_that_is_cut_leaves_no_volume
     a_killed_restore_leaves_the_old_or_the_new
+    a_new_volume_that_shows_the_host_says_what_gives_way
 }
 
 /// An archive that would write outside of what it is unpacked into.
@@ -306,4 +307,61 @@ fn a_target_without_room_keeps_what_it_holds() {
         assert_eq!(engine.volume_names(), names, "{said}");
     }
     no_staging(&top);
+}
+
+fn a_new_volume_that_shows_the_host_says_what_gives_way(engine: &Engine) {
+    let host = engine.dir().join("srv");
+    fs::create_dir(&host).unwrap();
+    fs::write(host.join("old"), "old").unwrap();
+    let device = format!("device={}", host.display());
+    volume(engine, &["-o", "type=none", "-o", "o=bind", "-o", &device], "shown");
+    let (on, home) = (vole().on(engine.host()), Home::new());
+    let file = archive(&on, &home, engine, "shown");
+    let file = file.to_str().unwrap();
+    engine.run(["volume", "rm", "shown"]);
+    fs::write(host.join("since"), "since").unwrap();
+    let restore = |more: &[&str]| on.run_in(&home, &[&["restore", file], more].concat());
+    let asks = |contents: &str| {
+        let ran = restore(&["--dry-run"]).expect(0);
+        assert!(words(&ran).contains(contents), "{}", words(&ran));
+        // What the typed name is for is not done without it.
+        let ran = restore(&["--yes"]).expect(1);
+        assert!(words(&ran).contains("--include shown"), "{}", words(&ran));
+        assert!(engine.volume_names().is_empty());
+    };
+    asks("what that holds now is replaced");
+    assert_eq!(fs::read_to_string(host.join("since")).unwrap(), "since");
+    let bound = format!("{}:/d", host.display());
+    let run = [
+        "run",
+        "-d",
+        "--network",
+        "none",
+        "--name",
+        "user",
+        "-v",
+        &bound,
+        IMAGE,
+        "sleep",
+        "1000000",
+    ];
+    engine.run(run);
+    let ran = restore(&["--yes", "--include", "shown"]).expect(1);
+    assert!(words(&ran).contains("user has"), "{}", words(&ran));
+    assert!(engine.volume_names().is_empty() && host.join("since").exists());
+    engine.run(["rm", "-f", "user"]);
+    ends(&on, &home, &["restore", file, "--yes", "--include", "shown"], 0);
+    assert_eq!(fs::read_to_string(host.join("old")).unwrap(), "old");
+    assert!(!host.join("since").exists());
+    engine.run(["volume", "rm", "shown"]);
+    fs::remove_file(host.join("old")).unwrap();
+    asks("which is empty");
+    // An ordinary volume has nothing to do with the host.
+    ends(&on, &home, &["restore", file, "--yes", "--plain"], 0);
+    assert_eq!(fs::read_dir(&host).unwrap().count(), 0);
+    assert_eq!(
+        fs::read_to_string(engine.mount_point("shown").join("old")).unwrap(),
+        "old"
+    );
+    engine.wait_without_helpers();
 }

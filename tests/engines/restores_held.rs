@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use vole_test_support::{Engine, Home, PATIENCE, Vole, likeness, until};
@@ -19,6 +19,7 @@ on_own_engines! {
     a_silent_engine_holds_up_no_interrupt
     rivals_are_refused_and_disturb_nothing
     nothing_comes_over_what_was_cut_short_until_it_is_recovered
+    what_was_left_is_recovered_beside_a_journal_of_another_volume
 }
 
 /// Over a volume that holds something, and into a new one.
@@ -75,6 +76,21 @@ impl<'a> Scene<'a> {
         let rest = rest.to_vec();
         until("it writes", PATIENCE, || self.writes().then_some(()));
         Held { child, stdin, rest }
+    }
+
+    /// A restore over the target whose helper and client die, and nobody tidies up.
+    fn cut_short(&self) {
+        let held = self.hold(TARGETS[0]);
+        held.signal(Signal::STOP);
+        for helper in self.engine.helper_ids() {
+            let pid = self.engine.run(["inspect", "-f", "{{.State.Pid}}", &helper]);
+            let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+            kill_process(pid, Signal::KILL).unwrap();
+        }
+        held.signal(Signal::KILL);
+        drop(held.end());
+        self.engine.wait_without_helpers();
+        assert!(self.writes(), "it was tidied up");
     }
 
     fn writes(&self) -> bool {
@@ -237,18 +253,7 @@ fn nothing_comes_over_what_was_cut_short_until_it_is_recovered(engine: &Engine) 
     let (old, new) = (likeness(&dst), likeness(&engine.mount_point("src")));
     let other = Home::new();
     for home in [&scene.home, &other] {
-        // Helper and client die, and nobody tidies up.
-        let held = scene.hold(TARGETS[0]);
-        held.signal(Signal::STOP);
-        for helper in engine.helper_ids() {
-            let pid = engine.run(["inspect", "-f", "{{.State.Pid}}", &helper]);
-            let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-            kill_process(pid, Signal::KILL).unwrap();
-        }
-        held.signal(Signal::KILL);
-        drop(held.end());
-        engine.wait_without_helpers();
-        assert!(scene.writes(), "it was tidied up");
+        scene.cut_short();
         let file = home.path().join("archive.tar");
         fs::write(&file, &scene.whole).unwrap();
         let file = file.to_str().unwrap();
@@ -298,5 +303,36 @@ fn nothing_comes_over_what_was_cut_short_until_it_is_recovered(engine: &Engine) 
     let (code, said) = fed(&scene.on, &scene.home, TARGETS[0], &scene.whole);
     assert_eq!(code, 0, "{said}");
     assert_eq!(likeness(&dst), new);
+    engine.wait_without_helpers();
+}
+
+fn what_was_left_is_recovered_beside_a_journal_of_another_volume(engine: &Engine) {
+    let scene = Scene::set(engine);
+    scene.cut_short();
+    // Another volume of the name, in which somebody else's restore left as much.
+    let (dst, aside) = (engine.mount_point("dst"), engine.dir().join("aside"));
+    let copy = |from: &Path, to: &Path| {
+        let done = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+        assert!(done.success());
+    };
+    copy(&dst, &aside);
+    engine.run(["volume", "rm", "dst"]);
+    volume(engine, &[], "dst");
+    // Engines make it where it was: its inode may be the old one.
+    fs::remove_file(aside.join("precious")).unwrap();
+    copy(&aside.join("."), &dst);
+    fs::write(dst.join("other"), "other").unwrap();
+    let recover = |args: &[&str]| {
+        let args = [&["recover", "dst", "--json"], args].concat();
+        scene.on.run_in(&scene.home, &args).expect(0).json()
+    };
+    let planned = recover(&["--dry-run"]);
+    let words = planned["unfinished"].to_string();
+    assert!(words.contains("old contents are kept"), "{planned}");
+    let done = recover(&["--yes"]);
+    assert_eq!(done["failed"], serde_json::json!([]), "{done}");
+    no_staging(&dst);
+    assert_eq!(fs::read_to_string(dst.join("other")).unwrap(), "other");
+    assert_eq!(recover(&["--yes"])["unfinished"], serde_json::json!([]));
     engine.wait_without_helpers();
 }

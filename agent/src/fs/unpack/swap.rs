@@ -122,17 +122,19 @@ impl<'a> Staging<'a> {
             .and_then(|()| staging.write(BEFORE, &before).map_err(Stop::fault));
         match prepared {
             Ok(()) => Ok(staging),
-            Err(fault) => Err(match clear::tree(resolver, root, &name, &mut || Ok(())) {
-                Ok(()) => {
-                    set_mtime(root, before.mtime).ok();
-                    fault
-                }
-                Err((_, errno)) => told(
-                    name.to_bytes(),
-                    errno,
-                    &format!("{}; then, removing the staging directory: {errno}", fault.message),
-                ),
-            }),
+            Err(fault) => {
+                let cleared = clear::tree(resolver, root, &name, &mut || Ok(()))
+                    .map_err(|(_, errno)| (errno, "removing the staging directory"))
+                    .and_then(|()| set_mtime(root, before.mtime).map_err(|errno| (errno, "setting the root's time")));
+                Err(match cleared {
+                    Ok(()) => fault,
+                    Err((errno, what)) => told(
+                        name.to_bytes(),
+                        errno,
+                        &format!("{}; then, {what}: {errno}", fault.message),
+                    ),
+                })
+            }
         }
     }
 
