@@ -16,6 +16,31 @@ pub fn available(action: Action, state: &State) -> bool {
     under(state.dialog.as_ref(), action, state)
 }
 
+/// What plans a change or a copy: one at a time.
+const ALONE: [Action; 7] = [
+    Action::Prune,
+    Action::Remove,
+    Action::Backup,
+    Action::BackupsRestore,
+    Action::Chown,
+    Action::FilesChown,
+    Action::FilesRestore,
+];
+
+/// Why an action that is not available has to wait, in words.
+pub fn held_up(action: Action, state: &State) -> Option<String> {
+    let row = action.declared()?;
+    let engine = state.engine().filter(|engine| !engine.may_change())?;
+    if !ALONE.contains(&action) || !state.sections().contains(&row.section) {
+        return None;
+    }
+    let job = engine.changing().and_then(|job| state.jobs.get(job));
+    let what = job.map_or("a removal", |job| job.title.as_str());
+    Some(format!(
+        "not now: {what} is running, and there is one change or copy at a time"
+    ))
+}
+
 /// The actions that can be done now, as the table declares them: special sections first.
 pub fn all(state: &State) -> Vec<&'static Declared> {
     listed(state.dialog.as_ref(), state)

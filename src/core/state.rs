@@ -293,6 +293,15 @@ impl EngineState {
             || self.restore.as_ref().is_some_and(|restore| restore.job().is_some())
     }
 
+    /// The job of the change or copy that runs.
+    pub fn changing(&self) -> Option<JobId> {
+        let of_undo = self.undo.running.as_ref().map(|(job, _)| *job);
+        let of_copy = self.backup.as_ref().and_then(|backup| backup.job());
+        let of_restore = self.restore.as_ref().and_then(|restore| restore.job());
+        let of_owners = self.own.as_ref().and_then(|own| own.job());
+        of_copy.or(of_restore).or(of_owners).or(of_undo)
+    }
+
     /// Whether something may be changed, removed or copied now: one at a time, so that no copy is of what is being changed.
     pub fn may_change(&self) -> bool {
         !self.is_changing() && self.backup.as_ref().is_none_or(|backup| backup.job().is_none())

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use crossterm::event::KeyCode;
 
 use super::action::Action;
-use super::available::available;
+use super::available::{available, held_up};
 use super::effect::{Effect, EngineEffect};
 use super::files;
 use super::input::Typed;
 use super::key::Key;
 use super::layout;
-use super::msg::{Connected, Msg};
+use super::msg::{Connected, Msg, Notice};
 use super::state::{Asked, Context, Dialog, EngineState, Link, Screen, Search, State};
 use crate::model::EngineId;
 use crate::ops::list::Depth;
@@ -164,7 +164,14 @@ fn key(state: &mut State, key: Key, effects: &mut Vec<Effect>) -> bool {
         false => state.keymap.action(key, &state.sections()),
     };
     match action {
-        Some(action) => available(action, state) && act(state, action, effects),
+        Some(action) if available(action, state) => act(state, action, effects),
+        Some(action) => match held_up(action, state) {
+            Some(why) => {
+                state.notice = Some(Notice::warning(why));
+                true
+            }
+            None => false,
+        },
         // Terminals send Alt as an escape before the key. Without a meaning of its own it was Esc, with the next
         // key so close behind (a slow link gathers them) that both were read at once.
         None if key.alt => {

@@ -84,7 +84,6 @@ fn state_word(job: &Job, theme: &Theme) -> (&'static str, Style) {
 }
 
 fn progress(pen: &mut Pen<'_>, job: &Job, now: OffsetDateTime, theme: &Theme) {
-    let progress = &job.progress;
     if let Some(parts) = job.permille() {
         let bar = theme.bar(parts, BAR);
         let rest = usize::from(BAR).saturating_sub(text::width(&bar));
@@ -92,6 +91,16 @@ fn progress(pen: &mut Pen<'_>, job: &Job, now: OffsetDateTime, theme: &Theme) {
             .put(&theme.glyphs.track.repeat(rest), theme.faint)
             .skip(2);
     }
+    pen.put(&words(job, now, theme), theme.dim);
+    if !job.progress.phase.is_empty() {
+        let phase = text::printable_str(&job.progress.phase);
+        pen.put(&format!(" {} {phase}", theme.glyphs.dot), theme.dim);
+    }
+}
+
+/// How far a running job is, how fast, and how long it takes yet.
+pub(super) fn words(job: &Job, now: OffsetDateTime, theme: &Theme) -> String {
+    let progress = &job.progress;
     let mut parts = Vec::new();
     if let Some(total) = progress.items_total {
         parts.push(format!(
@@ -117,8 +126,5 @@ fn progress(pen: &mut Pen<'_>, job: &Job, now: OffsetDateTime, theme: &Theme) {
             parts.push(format!("for {}", figures::duration(runs)));
         }
     }
-    if !progress.phase.is_empty() {
-        parts.push(text::printable_str(&progress.phase));
-    }
-    pen.put(&parts.join(&format!(" {} ", theme.glyphs.dot)), theme.dim);
+    parts.join(&format!(" {} ", theme.glyphs.dot))
 }

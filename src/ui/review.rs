@@ -3,9 +3,9 @@
 
 use ratatui::Frame;
 
-use super::details;
 use super::pen::Pen;
 use super::theme::Theme;
+use super::{details, jobs};
 use crate::core::details::{Line, Role};
 use crate::core::layout;
 use crate::core::state::State;
@@ -34,8 +34,14 @@ pub(super) fn view(state: &State, page: &Page, theme: &Theme, frame: &mut Frame<
     pen.at_end(words, details::style(*role, theme));
     pen.put("plan", theme.dim);
     let job = page.job.and_then(|job| state.jobs.get(job));
-    if let Some(parts) = job.and_then(|job| job.permille()) {
-        pen.skip(2).put(&theme.bar(parts, BAR), theme.bar);
+    if let Some(job) = job.filter(|job| job.end.is_none()) {
+        if let Some(parts) = job.permille() {
+            let bar = theme.bar(parts, BAR);
+            let rest = usize::from(BAR).saturating_sub(crate::text::width(&bar));
+            pen.skip(2).put(&bar, theme.bar);
+            pen.put(&theme.glyphs.track.repeat(rest), theme.faint);
+        }
+        pen.skip(2).put(&jobs::words(job, state.now, theme), theme.dim);
     }
     let area = layout::below_bar(state.size);
     details::scrolled(&page.lines, page.top, theme, frame, area);

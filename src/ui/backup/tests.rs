@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use time::Duration;
+
 use super::super::tests::frame;
 use crate::archive::{Archive, Status};
 use crate::core::Effect;
 use crate::core::effect::EngineEffect;
-use crate::core::jobs::{JobEnd, JobEvent};
+use crate::core::jobs::{JobEnd, JobEvent, Progress};
 use crate::core::msg::{EngineMsg, Msg};
-use crate::core::sample::{archive, backup_plan, keys, listing, tell, volume};
+use crate::core::sample::{NOW, archive, backup_plan, keys, listing, tell, volume};
 use crate::core::state::State;
 use crate::core::update;
 
@@ -37,6 +39,23 @@ fn the_plan_and_what_came_of_it() {
     let [Effect::Engine(_, EngineEffect::Backup { job, .. })] = effects[..] else {
         panic!("{effects:?}")
     };
+    // How far it is stands beside the plan.
+    let progress = Progress {
+        phase: "copying".to_owned(),
+        bytes: 1 << 30,
+        bytes_total: Some(4 << 30),
+        ..Progress::default()
+    };
+    for seconds in [0, 4] {
+        let bytes = progress.bytes * seconds / 4;
+        update(&mut state, Msg::Now(NOW + Duration::seconds(seconds.cast_signed())));
+        let progress = Progress {
+            bytes,
+            ..progress.clone()
+        };
+        update(&mut state, Msg::Job(job, JobEvent::Progress(progress)));
+    }
+    insta::assert_snapshot!("backing_up_80x24", frame(&state));
     let partial = Archive {
         status: Status::Partial,
         warnings: vec!["log/app.log changed while it was read".to_owned()],

@@ -49,6 +49,25 @@ fn end(state: &mut State, job: JobId) -> Notice {
 }
 
 #[test]
+fn what_has_to_wait_for_a_copy_says_so() {
+    let mut state = planned(&["a", "b"], "b");
+    let job = run(&mut state);
+    keys(&mut state, "esc");
+    for key in ["b", "P", "d", "o"] {
+        assert_eq!(keys(&mut state, key), [], "{key}");
+        let notice = state.notice.clone().unwrap();
+        assert_eq!(
+            notice,
+            Notice::warning("not now: back up a is running, and there is one change or copy at a time"),
+            "{key}"
+        );
+        assert_eq!(state.screen, Screen::Mounts);
+    }
+    end(&mut state, job);
+    assert!(!keys(&mut state, "b").is_empty());
+}
+
+#[test]
 fn marked_mounts_are_one_job_and_the_rate_of_one_estimates_the_next() {
     let mut state = planned(&["a", "b", "c"], "space space b");
     assert_eq!(state.screen, Screen::Backup);
