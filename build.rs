@@ -2,8 +2,8 @@
 //!
 //! The agent is a static Linux program, so it is built by a cargo of its own: another target (musl where installed,
 //! else this target's glibc, linked statically), another profile, a target directory inside `OUT_DIR`. Debug builds
-//! carry the agent of their own architecture only. `VOLE_AGENT_X86_64` and `VOLE_AGENT_AARCH64` name finished
-//! programs instead.
+//! carry the agent of their own architecture only, unless `VOLE_AGENTS=all` asks for all whose targets are installed: then one
+//! that does not build is an error. `VOLE_AGENT_X86_64` and `VOLE_AGENT_AARCH64` name finished programs instead.
 
 use std::env;
 use std::error::Error;
@@ -43,7 +43,9 @@ fn main() -> Result<()> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let own = env::var("CARGO_CFG_TARGET_ARCH")?;
     let on_linux = env::var("CARGO_CFG_TARGET_OS")? == "linux";
-    let debug = env::var("PROFILE")? == "debug";
+    println!("cargo::rerun-if-env-changed=VOLE_AGENTS");
+    let all = env::var_os("VOLE_AGENTS").is_some_and(|agents| agents == "all");
+    let few = env::var("PROFILE")? == "debug" && !all;
     let mut table = String::from("[");
     for (arch, variable) in ARCHITECTURES {
         println!("cargo::rerun-if-env-changed={variable}");
@@ -53,14 +55,17 @@ fn main() -> Result<()> {
                 println!("cargo::rerun-if-changed={}", Path::new(&path).display());
                 Some((PathBuf::from(path), "given".to_owned()))
             }
-            None if debug && !is_own => None,
+            None if few && !is_own => continue,
             None => match build(arch, is_own, &out) {
                 Ok(program) => program,
-                Err(error) if is_own && on_linux => return Err(error),
+                Err(error) if all || (is_own && on_linux) => return Err(error),
                 // Another architecture is a bonus; an engine that needs it gets a message that says what to do.
                 Err(error) => {
-                    println!("no agent for {arch}: {error}");
-                    None
+                    println!(
+                        "cargo::warning=no agent for {arch}: {}",
+                        error.to_string().replace('\n', " ")
+                    );
+                    continue;
                 }
             },
         };
@@ -127,6 +132,7 @@ fn build(arch: &str, is_own: bool, out: &Path) -> Result<Option<(PathBuf, String
     {
         flags.push(format!("--remap-path-prefix={}=cargo", Path::new(&home).display()));
     }
+    let mut features = Vec::new();
     match c_compiler(arch, &target, is_own, out) {
         Some(compiler) => {
             let name = target.replace('-', "_");
@@ -135,7 +141,7 @@ fn build(arch: &str, is_own: bool, out: &Path) -> Result<Option<(PathBuf, String
         }
         None => {
             println!("no C compiler for {target}: this agent compresses by gzip alone");
-            cargo.args(["--no-default-features", "--features", "pure"]);
+            features.extend(["--no-default-features", "--features", "pure"]);
         }
     }
     let output = cargo
@@ -152,6 +158,7 @@ fn build(arch: &str, is_own: bool, out: &Path) -> Result<Option<(PathBuf, String
             "--bin",
             "vole-agent",
         ])
+        .args(features)
         .args(["--target", &target, "--target-dir"])
         .arg(&target_dir)
         .output()
