@@ -31,7 +31,9 @@ const ALONE: [Action; 7] = [
 pub fn held_up(action: Action, state: &State) -> Option<String> {
     let row = action.declared()?;
     let engine = state.engine().filter(|engine| !engine.may_change())?;
-    if !ALONE.contains(&action) || !state.sections().contains(&row.section) {
+    // What is never available does not wait for anything.
+    let never = state.settings.read_only && !matches!(action, Action::Prune | Action::Backup);
+    if never || !ALONE.contains(&action) || !state.sections().contains(&row.section) {
         return None;
     }
     let job = engine.changing().and_then(|job| state.jobs.get(job));

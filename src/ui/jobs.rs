@@ -83,7 +83,8 @@ fn state_word(job: &Job, theme: &Theme) -> (&'static str, Style) {
     }
 }
 
-fn progress(pen: &mut Pen<'_>, job: &Job, now: OffsetDateTime, theme: &Theme) {
+/// Draws how far a running job is, where that is known.
+pub(super) fn bar(pen: &mut Pen<'_>, job: &Job, theme: &Theme) {
     if let Some(parts) = job.permille() {
         let bar = theme.bar(parts, BAR);
         let rest = usize::from(BAR).saturating_sub(text::width(&bar));
@@ -91,6 +92,10 @@ fn progress(pen: &mut Pen<'_>, job: &Job, now: OffsetDateTime, theme: &Theme) {
             .put(&theme.glyphs.track.repeat(rest), theme.faint)
             .skip(2);
     }
+}
+
+fn progress(pen: &mut Pen<'_>, job: &Job, now: OffsetDateTime, theme: &Theme) {
+    bar(pen, job, theme);
     pen.put(&words(job, now, theme), theme.dim);
     if !job.progress.phase.is_empty() {
         let phase = text::printable_str(&job.progress.phase);

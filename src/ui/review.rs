@@ -11,9 +11,6 @@ use crate::core::layout;
 use crate::core::state::State;
 use crate::model::JobId;
 
-/// Columns of the bar of its job.
-const BAR: u16 = 20;
-
 /// What such a screen shows.
 pub(super) struct Page {
     /// How far it is.
@@ -35,13 +32,8 @@ pub(super) fn view(state: &State, page: &Page, theme: &Theme, frame: &mut Frame<
     pen.put("plan", theme.dim);
     let job = page.job.and_then(|job| state.jobs.get(job));
     if let Some(job) = job.filter(|job| job.end.is_none()) {
-        if let Some(parts) = job.permille() {
-            let bar = theme.bar(parts, BAR);
-            let rest = usize::from(BAR).saturating_sub(crate::text::width(&bar));
-            pen.skip(2).put(&bar, theme.bar);
-            pen.put(&theme.glyphs.track.repeat(rest), theme.faint);
-        }
-        pen.skip(2).put(&jobs::words(job, state.now, theme), theme.dim);
+        jobs::bar(pen.skip(2), job, theme);
+        pen.put(&jobs::words(job, state.now, theme), theme.dim);
     }
     let area = layout::below_bar(state.size);
     details::scrolled(&page.lines, page.top, theme, frame, area);

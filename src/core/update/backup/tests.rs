@@ -63,6 +63,11 @@ fn what_has_to_wait_for_a_copy_says_so() {
         );
         assert_eq!(state.screen, Screen::Mounts);
     }
+    // Where nothing may be changed, that is no matter of time.
+    state.settings.read_only = true;
+    keys(&mut state, "j");
+    keys(&mut state, "d");
+    assert_eq!(state.notice, None);
     end(&mut state, job);
     assert!(!keys(&mut state, "b").is_empty());
 }
